@@ -47,10 +47,17 @@ struct CpuModel;  // cpu_model.h: CPUID leaves and features of 486, pentium, pen
 
 class Mmu;
 
-class Cpu {
+// Told when bytes that translated code came from change; the translator.
+class CodeWatcher {
+  public:
+    virtual ~CodeWatcher() = default;
+    virtual void code_written(u32 store_page, u32 offset, u32 size) = 0;   // after the bytes changed
+};
+
+class Cpu final : public MemoryWatcher {
   public:
     Cpu(Memory& memory, IoBus& ports, Clock& clock, CpuPins& pins, const CpuModel& model);
-    ~Cpu();
+    ~Cpu() override;
     Cpu(const Cpu&) = delete;
     Cpu& operator=(const Cpu&) = delete;
 
@@ -97,7 +104,6 @@ class Cpu {
     // Host memory behind a linear address, for page-wise work; null when it is not plain memory, is watched or would
     // fault. Valid up to the end of the page and until the next call into Cpu. Sets A and D as the access would.
     u8* host_pointer(u32 address, Access access);
-    void wrote(u32 address, unsigned size);   // must follow writes through host_pointer(); keeps dirty pages and code exact
 
     // --- effective addresses and operands -----------------------------------------------------------------------------
     u32 effective_address(const MemOperand& m) const;
@@ -124,17 +130,28 @@ class Cpu {
     std::function<void(u64)> apic_base_changed;            // IA32_APIC_BASE was written
     std::function<u32()> random;                           // unused: no source the program cannot control is offered
 
+    CodeWatcher* code_watcher = nullptr;
+
     Mmu& mmu() { return *mmu_; }
+
+    // MemoryWatcher
+    void watched_write(u32 store_page, u32 offset, u32 size) override;
+    void map_changed() override;
+    void write_protect(u32 store_page) override;
+    void write_protect_all() override;
 
   private:
     friend class Translator;
+    template <class T> T read_slow(u32 address, bool user);
+    template <class T> void write_slow(u32 address, T value, bool user);
+    void check_data_breakpoint(u32 address, unsigned size, bool write);
     unsigned cpl_ = 0;
     std::unique_ptr<Mmu> mmu_;
 
   public:
     // --- what generated code and its dispatcher share (see emit.h) -----------------------------------------------
     struct Jit {
-        i64 budget = 0;            // steps left, while generated code is not running
+        i64 budget = 0;            // steps left after the present block, as generated code last stored it
         u64 limit = 0;             // clock.icount() at budget 0
         u32 pending = 0;           // steps of the present block not yet done, this instruction included
     } jit;
