@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which helper executes which Op: each exec_*.cc offers its own list, exec_table.cc joins them for exec_for().
+#pragma once
+
+#include <span>
+
+#include "vmm/tcg/cpu.h"
+
+namespace vmm::tcg {
+
+struct ExecEntry {
+    Op op;
+    ExecFn fn;
+};
+
+// x87
+std::span<const ExecEntry> x87_arith_exec_entries();
+std::span<const ExecEntry> x87_move_exec_entries();
+std::span<const ExecEntry> x87_control_exec_entries();
+// MMX and SSE
+std::span<const ExecEntry> mmx_exec_entries();
+std::span<const ExecEntry> sse_arith_exec_entries();
+std::span<const ExecEntry> sse_move_exec_entries();
+std::span<const ExecEntry> sse_convert_exec_entries();
+
+}  // namespace vmm::tcg
