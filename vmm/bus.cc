@@ -11,16 +11,16 @@ constexpr u32 all_ones(unsigned size) { return size >= 4 ? ~u32{0} : (u32{1} << 
 }
 
 IoBus::Handle IoBus::insert(std::string_view owner, u32 base, u32 size, IoOps ops, bool movable) {
-    Range range{next_++, std::string(owner), base, size, movable, std::move(ops)};
     const auto at = movable ? ranges_.begin()
-                            : std::find_if(ranges_.begin(), ranges_.end(), [](const Range& r) { return !r.movable; });
-    ranges_.insert(at, std::move(range));
-    last_ = 0;
+                            : std::find_if(ranges_.begin(), ranges_.end(), [](const auto& r) { return !r->movable; });
+    ranges_.insert(at, std::make_unique<Range>(Range{next_++, std::string(owner), base, size, movable, std::move(ops)}));
+    stale_ = true;
     return next_ - 1;
 }
 
 IoBus::Handle IoBus::map(std::string_view owner, u32 base, u32 size, IoOps ops) {
-    for (const auto& r : ranges_) {
+    for (const auto& p : ranges_) {
+        const Range& r = *p;
         if (r.movable || base >= u64{r.base} + r.size || r.base >= u64{base} + size) continue;
         const std::string text = name_ + " ranges of " + r.owner + " and " + std::string(owner) + " overlap";
         CHECK(false, text.c_str());
@@ -33,27 +33,54 @@ IoBus::Handle IoBus::map_movable(std::string_view owner, u32 base, u32 size, IoO
 }
 
 void IoBus::unmap(Handle handle) {
-    std::erase_if(ranges_, [handle](const Range& r) { return r.handle == handle; });
+    const auto it = std::find_if(ranges_.begin(), ranges_.end(), [handle](const auto& r) { return r->handle == handle; });
+    if (it == ranges_.end()) return;
+    if (depth_ != 0) retired_.push_back(std::move(*it));  // its handler may be the one that is running
+    ranges_.erase(it);
+    stale_ = true;
+}
+
+void IoBus::resolve() const {
+    // Every place where the answer can change, then who comes first in ranges_ at each.
+    std::vector<u64> edges;
+    for (const auto& r : ranges_) {
+        edges.push_back(r->base);
+        edges.push_back(u64{r->base} + r->size);
+    }
+    std::sort(edges.begin(), edges.end());
+    edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+    segments_.clear();
+    for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
+        const auto it = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& r) { return edges[i] - r->base < r->size; });
+        if (it == ranges_.end()) continue;
+        const auto last = static_cast<u32>(edges[i + 1] - 1);
+        if (!segments_.empty() && segments_.back().range == it->get()) segments_.back().last = last;
+        else segments_.push_back({static_cast<u32>(edges[i]), last, it->get()});
+    }
     last_ = 0;
+    stale_ = false;
 }
 
 const IoBus::Range* IoBus::find(u32 address) const {
-    const auto holds = [address](const Range& r) { return address - r.base < r.size; };
-    // The cache may only answer with a fixed range when no movable one could come first.
-    if (last_ < ranges_.size() && (last_ == 0 || ranges_.front().movable == false) && holds(ranges_[last_])) return &ranges_[last_];
-    for (std::size_t i = 0; i < ranges_.size(); ++i) {
-        if (!holds(ranges_[i])) continue;
-        last_ = i;
-        return &ranges_[i];
-    }
-    return nullptr;
+    if (stale_) resolve();
+    const auto holds = [address](const Segment& s) { return s.first <= address && address <= s.last; };
+    if (last_ < segments_.size() && holds(segments_[last_])) return segments_[last_].range;
+    const auto it = std::partition_point(segments_.begin(), segments_.end(), [address](const Segment& s) { return s.last < address; });
+    if (it == segments_.end() || !holds(*it)) return nullptr;
+    last_ = static_cast<std::size_t>(it - segments_.begin());
+    return it->range;
 }
 
 u32 IoBus::read(u32 address, unsigned size) {
     const Range* r = find(address);
     if (r == nullptr && size == 1) return all_ones(1);
-    if (r != nullptr && size <= r->ops.max_size && address - r->base + size <= r->size)
-        return r->ops.read ? r->ops.read(address - r->base, size) & all_ones(size) : all_ones(size);
+    if (r != nullptr && size <= r->ops.max_size && address - r->base + size <= r->size) {
+        if (!r->ops.read) return all_ones(size);
+        ++depth_;
+        const u32 value = r->ops.read(address - r->base, size) & all_ones(size);
+        if (--depth_ == 0 && !retired_.empty()) retired_.clear();
+        return value;
+    }
     if (size == 1) return all_ones(1);
     u32 value = 0;
     for (unsigned i = 0; i < size; ++i) value |= read(address + i, 1) << (8 * i);
@@ -64,7 +91,10 @@ void IoBus::write(u32 address, unsigned size, u32 value) {
     const Range* r = find(address);
     if (r == nullptr && size == 1) return;
     if (r != nullptr && size <= r->ops.max_size && address - r->base + size <= r->size) {
-        if (r->ops.write) r->ops.write(address - r->base, size, value & all_ones(size));
+        if (!r->ops.write) return;
+        ++depth_;
+        r->ops.write(address - r->base, size, value & all_ones(size));
+        if (--depth_ == 0 && !retired_.empty()) retired_.clear();
         return;
     }
     if (size == 1) return;
@@ -73,7 +103,7 @@ void IoBus::write(u32 address, unsigned size, u32 value) {
 
 std::vector<IoBus::RangeInfo> IoBus::ranges() const {
     std::vector<RangeInfo> out;
-    for (const auto& r : ranges_) out.push_back({r.owner, r.base, r.size});
+    for (const auto& r : ranges_) out.push_back({r->owner, r->base, r->size});
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.base < b.base; });
     return out;
 }

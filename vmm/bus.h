@@ -4,9 +4,11 @@
 // Overlapping ranges are a programming error at start (named on stderr by CHECK); ranges that the guest moves (PCI BARs) go
 // through map/unmap and the later mapping wins. An access wider than the device's max_size, or across the end of a range, is
 // split into bytes, lowest address first. Nobody there: reads give all ones, writes vanish. Machine thread only.
+// A handler may map and unmap ranges, its own too (a BAR moves while the configuration port is being written).
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,13 +41,20 @@ class IoBus {
 
   private:
     struct Range { Handle handle; std::string owner; u32 base; u32 size; bool movable; IoOps ops; };
+    struct Segment { u32 first; u32 last; const Range* range; };           // who answers from first to last
     const Range* find(u32 address) const;
+    void resolve() const;
     Handle insert(std::string_view owner, u32 base, u32 size, IoOps ops, bool movable);
 
     std::string name_;
-    std::vector<Range> ranges_;                                            // movable first, each in order of mapping (latest first)
+    std::vector<std::unique_ptr<Range>> ranges_;                           // movable first, each in order of mapping (latest first)
+    std::vector<std::unique_ptr<Range>> retired_;                          // unmapped while a handler runs
     Handle next_ = 1;
+    unsigned depth_ = 0;                                                   // handlers running
+    // Derived from ranges_ when next needed: by address, without overlap.
+    mutable std::vector<Segment> segments_;
     mutable std::size_t last_ = 0;                                         // cache of find()
+    mutable bool stale_ = true;
 };
 
 }  // namespace vmm
