@@ -13,6 +13,8 @@ struct ExecEntry {
     ExecFn fn;
 };
 
+// segments, far transfers, events, control registers, input and output
+std::span<const ExecEntry> system_exec_entries();
 // x87
 std::span<const ExecEntry> x87_arith_exec_entries();
 std::span<const ExecEntry> x87_move_exec_entries();
