@@ -13,6 +13,13 @@ struct ExecEntry {
     ExecFn fn;
 };
 
+// integer instructions of user programs
+std::span<const ExecEntry> alu_exec_entries();
+std::span<const ExecEntry> shift_exec_entries();
+std::span<const ExecEntry> muldiv_exec_entries();
+std::span<const ExecEntry> move_exec_entries();
+std::span<const ExecEntry> string_exec_entries();
+std::span<const ExecEntry> branch_exec_entries();
 // segments, far transfers, events, control registers, input and output
 std::span<const ExecEntry> system_exec_entries();
 // x87
