@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "devices/uart16550.h"
+#include "tests/devices/generic_device_test.h"
 
 namespace vmm {
 namespace {
@@ -453,6 +454,33 @@ TEST_F(Uart16550Test, a_damaged_state_is_cut_to_the_size_of_the_chip) {
     for (int i = 0; i < 200; ++i) in(kRbr);
     EXPECT_EQ(in(kLsr) & 1, 0u);
 }
+
+std::function<void(bool)> break_line(Bench& b) {
+    return [line = b.line("break")](bool on) { line.set(on); };
+}
+
+GenericDevice any_uart(Uart16550::Baud baud) {
+    return {.make =
+                [baud](Bench& b) {
+                    const auto sent = std::make_shared<IrqLine>(b.line("sent"));   // each character shows as an edge
+                    b.add<Uart16550>(Uart16550::Config{.index = 1, .base = kBase, .baud = baud}, b.ports, b.timers, b.line("irq"),
+                                     Uart16550::Line{.transmit = [sent](u8 c) { sent->set((c & 1) != 0); }, .transmit_break = break_line(b)});
+                },
+            .ports = {{kBase, 8}},
+            .input =
+                [](Bench& b, Random& random) {
+                    auto& uart = b.device<Uart16550>();
+                    const u64 what = random() % 8;
+                    if (what == 0) uart.receive_break();
+                    else if (what == 1) uart.set_modem_lines(static_cast<u8>(random()));
+                    else uart.receive(std::string(random() % 5 + 1, static_cast<char>(random())));
+                },
+            .longest_pause_ns = 20'000'000};
+}
+TEST(Uart16550, state_is_complete) { expect_state_is_complete(any_uart(Uart16550::Baud::Instant)); }
+TEST(Uart16550, state_is_complete_with_exact_baud) { expect_state_is_complete(any_uart(Uart16550::Baud::Exact)); }
+TEST(Uart16550, survives_any_traffic) { expect_survives_traffic(any_uart(Uart16550::Baud::Instant)); }
+TEST(Uart16550, survives_any_traffic_with_exact_baud) { expect_survives_traffic(any_uart(Uart16550::Baud::Exact)); }
 
 }  // namespace
 }  // namespace vmm
