@@ -154,6 +154,13 @@ class Cpu final : public MemoryWatcher {
         i64 budget = 0;            // steps left after the present block, as generated code last stored it
         u64 limit = 0;             // clock.icount() at budget 0
         u32 pending = 0;           // steps of the present block not yet done, this instruction included
+        u64 mode_key = 0;          // mode << 32, for the jump cache
+        u64 flags = 0;             // arithmetic flags in the form of emitter.h
+        Fault fault{};             // what a helper threw, for the dispatcher to deliver
+        bool faulted = false;
+        bool shutdown = false;     // a triple fault
+        bool code_changed = false; // translated code was rewritten or unmapped since generated code was entered
+        class Translator* translator = nullptr;
     } jit;
 };
 

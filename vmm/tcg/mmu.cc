@@ -232,6 +232,7 @@ u32 Mmu::lookup_exec(u32 linear, bool user, GuestPhys& phys) {
 
 void Mmu::exec_dropped(View& v) {
     if (&v == &view(running_user_)) {
+        cpu_.jit.code_changed = true;
         std::memset(static_cast<void*>(v.jumps()), 0, sizeof(JumpEntry) * TlbLayout::kJumpEntries);
     } else {
         v.jumps_stale = true;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// A translated block and the links between blocks.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "vmm/tcg/cpu.h"
+
+namespace vmm::tcg {
+
+// What generated code was specialised for, beyond its bytes. Part of the block's key and of the jump cache's.
+enum Mode : u32 {
+    kMode32 = 1 << 0,        // CS.D
+    kModeStack32 = 1 << 1,   // SS.B
+    kModeUser = 1 << 2,      // CPL 3
+    kModeSlow = 1 << 3,      // data breakpoints or alignment checks: every memory access through the helpers
+    kModeCsFlat = 1 << 4,    // CS: base 0, limit 4 GiB
+    kModeCs64k = 1 << 5,     // CS.limit is at least FFFF: no near jump of 16-bit code can leave it
+    // Two bits for each data segment: any access allowed without a check (limit 4 GiB, writable), and base 0.
+    kModeSegShift = 8,
+    kModeSegOpen = 1, kModeSegZero = 2,
+};
+
+struct BlockKey {
+    u32 store_page = 0;
+    u32 eip = 0;
+    u16 offset = 0;          // within the page
+    u32 mode = 0;
+    bool operator==(const BlockKey&) const = default;
+};
+
+struct BlockKeyHash {
+    std::size_t operator()(const BlockKey& k) const {
+        u64 h = (u64{k.store_page} << 32 | k.eip) * 0x9e3779b97f4a7c15;
+        h ^= u64{k.mode} << 32 | u64{k.offset} << 16;
+        h *= 0xd6e8feb86659fd93;
+        return static_cast<std::size_t>(h ^ h >> 32);
+    }
+};
+
+struct Block;
+
+// A direct jump out of a block. Unlinked, it leaves to the dispatcher with itself as the reason.
+struct Link {
+    u32 eip = 0;             // where it goes
+    Block* from = nullptr;
+    Block* to = nullptr;     // null: unlinked
+    bool same_page = false;
+    u8* jump = nullptr;      // the rel32 of the jump to patch
+    u8* expect = nullptr;    // the imm32 of the check of the executable page (cross-page links)
+    const u8* unlinked = nullptr;
+};
+
+// What a helper call out of generated code needs.
+struct HelperCall {
+    ExecFn fn = nullptr;
+    Insn insn;
+    u32 eip = 0;
+    u32 pending = 0;         // steps of the block not yet done when this instruction starts, itself included
+};
+
+struct Block {
+    BlockKey key;
+    const u8* code = nullptr;
+    const u8* dead_entry = nullptr;   // leaves for the dispatcher with eip at the block; a dead block begins by jumping here
+    u32 steps = 0;
+    u32 bytes = 0;
+    u64 lines = 0;           // 64-byte lines of its page that hold its bytes
+    bool valid = true;
+    std::vector<HelperCall> calls;
+    std::array<Link, 2> links;
+    std::vector<Link*> incoming;
+};
+
+}  // namespace vmm::tcg

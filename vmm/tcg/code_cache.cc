@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/tcg/code_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vmm::tcg {
+namespace {
+
+u64 line_mask(u32 offset, u32 size) {
+    const u32 first = offset / 64;
+    const u32 last = std::min(offset + size - 1, kPageSize - 1) / 64;
+    const u64 upto = last == 63 ? ~u64{0} : (u64{1} << (last + 1)) - 1;
+    return upto & ~((u64{1} << first) - 1);
+}
+
+void patch(Link& link, const u8* target, u32 expect) {
+    const auto rel = static_cast<i32>(target - (link.jump + 4));
+    std::memcpy(link.jump, &rel, 4);
+    if (link.expect != nullptr) std::memcpy(link.expect, &expect, 4);
+}
+
+}  // namespace
+
+Block* CodeCache::find(const BlockKey& key) const {
+    const auto it = blocks_.find(key);
+    return it == blocks_.end() ? nullptr : it->second.get();
+}
+
+void CodeCache::watch(u32 store_page, u64 lines, Block* block) {
+    Page& page = pages_[store_page];
+    page.lines |= lines;
+    page.blocks.push_back(block);
+    memory_.set_watch(store_page, kWatchCode);
+}
+
+Block* CodeCache::insert(std::unique_ptr<Block> block) {
+    Block* b = block.get();
+    b->lines = line_mask(b->key.offset, b->bytes);
+    watch(b->key.store_page, b->lines, b);
+    blocks_[b->key] = std::move(block);
+    return b;
+}
+
+void CodeCache::link(Link& from, Block& to) {
+    from.to = &to;
+    to.incoming.push_back(&from);
+    patch(from, to.code, to.key.store_page << 1 | 1);
+}
+
+void CodeCache::invalidate(Block& block) {
+    ++invalidations_;
+    block.valid = false;
+    // Jump caches may still lead here.
+    u8* entry = const_cast<u8*>(block.code);
+    const auto rel = static_cast<i32>(block.dead_entry - (entry + 5));
+    entry[0] = 0xe9;
+    std::memcpy(entry + 1, &rel, 4);
+    for (Link* in : block.incoming) {
+        in->to = nullptr;
+        patch(*in, in->unlinked, 0);
+    }
+    block.incoming.clear();
+    for (Link& out : block.links) {
+        if (out.to == nullptr) continue;
+        std::erase(out.to->incoming, &out);
+        out.to = nullptr;
+    }
+    const auto page = pages_.find(block.key.store_page);
+    std::erase(page->second.blocks, &block);
+    if (page->second.blocks.empty()) {
+        pages_.erase(page);
+        memory_.clear_watch(block.key.store_page, kWatchCode);
+    }
+    const auto it = blocks_.find(block.key);
+    dead_.push_back(std::move(it->second));
+    blocks_.erase(it);
+}
+
+void CodeCache::written(u32 store_page, u32 offset, u32 size) {
+    const auto it = pages_.find(store_page);
+    if (it == pages_.end()) return;
+    const u64 mask = line_mask(offset, size);
+    if ((it->second.lines & mask) == 0) return;
+    std::vector<Block*> hit;
+    u64 left = 0;
+    for (Block* b : it->second.blocks) {
+        if ((b->lines & mask) != 0) hit.push_back(b);
+        else left |= b->lines;
+    }
+    it->second.lines = left;
+    for (Block* b : hit) invalidate(*b);
+}
+
+void CodeCache::clear() {
+    for (const auto& [page, unused] : pages_) memory_.clear_watch(page, kWatchCode);
+    pages_.clear();
+    blocks_.clear();
+    dead_.clear();
+}
+
+}  // namespace vmm::tcg

@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instructions that generated code does itself: moves, arithmetic, shifts, stack, branches. What is not listed in
+// emits_inline() goes to its helper.
+#include "vmm/check.h"
+#include "vmm/tcg/emitter.h"
+
+namespace vmm::tcg {
+
+using namespace Xbyak::util;
+using Xbyak::Reg32;
+using Xbyak::Reg64;
+using Xbyak::RegExp;
+using Code = Xbyak::CodeGenerator;
+
+namespace {
+
+bool low_registers(const Insn& insn) {
+    for (unsigned i = 0; i < insn.operand_count; ++i)
+        if (insn.is_reg(i) && insn.operand[i].width == 1 && insn.operand[i].reg >= 4) return false;
+    return true;
+}
+
+bool seg_open(Seg seg, u32 mode) {
+    return (mode & kModeSlow) == 0 && (mode >> (kModeSegShift + 2 * seg) & kModeSegOpen) != 0;
+}
+
+bool memory_ok(const Insn& insn, u32 mode) {
+    for (unsigned i = 0; i < insn.operand_count; ++i) {
+        if (!insn.is_mem(i)) continue;
+        const unsigned w = insn.operand[i].width;
+        if (!seg_open(insn.mem.seg, mode) || (w != 1 && w != 2 && w != 4)) return false;
+    }
+    return true;
+}
+
+bool stack_ok(u32 mode) { return (mode & kModeStack32) != 0 && seg_open(kSs, mode); }
+
+u32 signed_imm(u32 imm, unsigned width) {
+    switch (width) {
+        case 1: return static_cast<u32>(static_cast<i8>(imm));
+        case 2: return static_cast<u32>(static_cast<i16>(imm));
+        default: return imm;
+    }
+}
+
+}  // namespace
+
+bool emits_inline(const Insn& insn, u32 mode) {
+    const bool operands = low_registers(insn) && memory_ok(insn, mode);
+    const bool code32 = (mode & kMode32) != 0;
+    const unsigned w0 = insn.operand[0].width;
+    switch (insn.op) {
+        case Op::Nop: case Op::Pause: case Op::Prefetch: return true;
+        case Op::Lea: return w0 == 4;
+        case Op::Mov: case Op::Add: case Op::Or: case Op::Adc: case Op::Sbb: case Op::And: case Op::Sub: case Op::Xor:
+        case Op::Cmp: case Op::Test: case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: case Op::Movzx: case Op::Movsx:
+        case Op::Setcc: case Op::Cmov: case Op::Xchg: case Op::Cmpxchg: case Op::Xadd:
+            return operands;
+        case Op::Shl: case Op::Shr: case Op::Sar: case Op::Rol: case Op::Ror:
+            // A masked count of zero is a NOP; 8- and 16-bit rotates by multiples of the width have flag rules of their own.
+            if (!operands) return false;
+            if (insn.operand[1].kind == OperandKind::Imm) return (insn.imm & 31) != 0 && (insn.imm & 31) < 8 * w0;
+            return w0 == 4 && insn.is_reg(0);
+        case Op::Shld: case Op::Shrd:
+            return operands && w0 == 4 && insn.is_reg(0) && insn.operand[2].kind == OperandKind::Imm && (insn.imm & 31) != 0;
+        case Op::Imul: return operands && w0 == 4;
+        case Op::Mul: case Op::Imul1: case Op::Div: case Op::Idiv: return operands && w0 == 4;
+        case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc:
+            return operands && w0 == 4 && (insn.is_reg(0) || insn.operand[1].kind == OperandKind::Imm);
+        case Op::Bsf: case Op::Bsr: return operands && w0 == 4;
+        case Op::Bswap: return w0 == 4;
+        case Op::Cbw: case Op::Cwd: return insn.op_size == 4;
+        case Op::Push: return operands && stack_ok(mode) && insn.op_size == 4;
+        case Op::Pop: return stack_ok(mode) && insn.op_size == 4 && insn.is_reg(0);
+        case Op::Leave: return stack_ok(mode) && insn.op_size == 4;
+        case Op::Jmp: case Op::Jcc:
+            return code32 ? insn.op_size == 4 && (mode & kModeCsFlat) != 0 : insn.op_size == 2 && (mode & kModeCs64k) != 0;
+        case Op::Jcxz: case Op::Loop: return code32 && insn.op_size == 4 && insn.mem.addr_size == 4 && (mode & kModeCsFlat) != 0;
+        case Op::Call: case Op::Ret: return code32 && insn.op_size == 4 && stack_ok(mode) && (mode & kModeCsFlat) != 0;
+        case Op::JmpInd: return operands && code32 && insn.op_size == 4 && (mode & kModeCsFlat) != 0;
+        case Op::CallInd: return operands && code32 && insn.op_size == 4 && stack_ok(mode) && (mode & kModeCsFlat) != 0;
+        case Op::Clc: case Op::Stc: case Op::Cmc: return true;
+        default: return false;
+    }
+}
+
+void Emitter::alu(const Insn& insn) {
+    using Rr = void (Code::*)(const Xbyak::Operand&, const Xbyak::Operand&);
+    using Ri = void (Code::*)(const Xbyak::Operand&, u32);
+    struct Row { Op op; Rr rr; Ri ri; bool writes; };
+    static const Row kRows[] = {
+        {Op::Add, &Code::add, &Code::add, true}, {Op::Or, &Code::or_, &Code::or_, true},
+        {Op::Adc, &Code::adc, &Code::adc, true}, {Op::Sbb, &Code::sbb, &Code::sbb, true},
+        {Op::And, &Code::and_, &Code::and_, true}, {Op::Sub, &Code::sub, &Code::sub, true},
+        {Op::Xor, &Code::xor_, &Code::xor_, true}, {Op::Cmp, &Code::cmp, &Code::cmp, false},
+    };
+    const unsigned w = insn.operand[0].width;
+    const bool carry = insn.op == Op::Adc || insn.op == Op::Sbb;
+    const bool imm = insn.operand[1].kind == OperandKind::Imm;
+    const u32 value = signed_imm(insn.imm, w);
+    if (insn.op == Op::Test) {
+        if (insn.is_mem(0)) {
+            const auto e = mem(insn, w, false);
+            if (imm) Code::test(at(w, e), value);
+            else Code::test(at(w, e), reg(insn.operand[1].reg, w));
+        } else if (imm) {
+            Code::test(reg(insn.operand[0].reg, w), value);
+        } else {
+            Code::test(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+        }
+        return produced();
+    }
+    const Row* row = kRows;
+    while (row->op != insn.op) ++row;
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, w, row->writes);
+        if (carry) need_carry();
+        if (imm) (this->*row->ri)(at(w, e), value);
+        else (this->*row->rr)(at(w, e), reg(insn.operand[1].reg, w));
+    } else if (insn.is_mem(1)) {
+        const auto e = mem(insn, w, false);
+        if (carry) need_carry();
+        (this->*row->rr)(reg(insn.operand[0].reg, w), at(w, e));
+    } else {
+        if (carry) need_carry();
+        if (imm) (this->*row->ri)(reg(insn.operand[0].reg, w), value);
+        else (this->*row->rr)(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+    }
+    produced();
+}
+
+void Emitter::inc_dec(const Insn& insn) {
+    const unsigned w = insn.operand[0].width;
+    auto apply = [&](const Xbyak::Operand& o) {
+        switch (insn.op) {
+            case Op::Inc: case Op::Dec:
+                // CF stays: it must be in the host's flags if somebody looks at it afterwards.
+                if ((live_after() & kCf) != 0) need_carry();
+                if (insn.op == Op::Inc) inc(o);
+                else dec(o);
+                break;
+            case Op::Neg: neg(o); break;
+            default: not_(o); break;
+        }
+    };
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, w, true);
+        apply(at(w, e));
+    } else {
+        apply(reg(insn.operand[0].reg, w));
+    }
+    if (insn.op != Op::Not) produced();
+}
+
+void Emitter::shift(const Insn& insn) {
+    const unsigned w = insn.operand[0].width;
+    const bool rotate = insn.op == Op::Rol || insn.op == Op::Ror;
+    if (insn.operand[1].kind == OperandKind::Imm) {
+        const int count = static_cast<int>(insn.imm & 31);
+        auto apply = [&](const Xbyak::Operand& o) {
+            if (rotate && (live_after() & (kSf | kZf | kAf | kPf)) != 0) need_host_flags();  // they stay
+            switch (insn.op) {
+                case Op::Shl: shl(o, count); break;
+                case Op::Shr: shr(o, count); break;
+                case Op::Sar: sar(o, count); break;
+                case Op::Rol: rol(o, count); break;
+                default: ror(o, count); break;
+            }
+        };
+        if (insn.is_mem(0)) {
+            const auto e = mem(insn, w, true);
+            apply(at(w, e));
+        } else {
+            apply(reg(insn.operand[0].reg, w));
+        }
+        // Undefined and therefore cleared: AF of a shift, OF of a count other than 1.
+        return produced(rotate ? 0xff : 0xef, count != 1);
+    }
+    // By CL, on a 32-bit register.
+    const Reg32 r = r32(insn.operand[0].reg);
+    auto apply = [&] {
+        switch (insn.op) {
+            case Op::Shl: shl(r, cl); break;
+            case Op::Shr: shr(r, cl); break;
+            case Op::Sar: sar(r, cl); break;
+            case Op::Rol: rol(r, cl); break;
+            default: ror(r, cl); break;
+        }
+    };
+    if (live_after() == 0) {
+        apply();
+        flags_ = Flags::Dead;
+        return;
+    }
+    // A masked count of 0 leaves the flags, so they are in RAX on both ways.
+    clobber();
+    Xbyak::Label done;
+    Code::test(cl, 31);
+    if (insn.operand[0].reg != kEcx) {
+        jz(done);
+    } else {
+        jz(done);
+        Code::mov(r9d, ecx);
+    }
+    if (rotate) {
+        Code::cmp(al, 0x81);
+        sahf();
+    }
+    if (insn.operand[0].reg != kEcx) Code::mov(r9d, ecx);
+    apply();
+    lahf();
+    seto(al);
+    if (!rotate) and_(ah, 0xef);
+    and_(r9d, 31);
+    Code::cmp(r9d, 1);
+    je(done);
+    Code::mov(al, 0);
+    L(done);
+    flags_ = Flags::Rax;
+}
+
+void Emitter::mul(const Insn& insn) {
+    if (insn.op == Op::Imul) {
+        const Reg32 d = r32(insn.operand[0].reg);
+        const bool three = insn.operand_count == 3;
+        if (insn.is_mem(1)) {
+            const auto e = mem(insn, 4, false);
+            if (three) imul(d, dword[e], static_cast<int>(insn.imm));
+            else imul(d, dword[e]);
+        } else {
+            const Reg32 s = r32(insn.operand[1].reg);
+            if (three) imul(d, s, static_cast<int>(insn.imm));
+            else imul(d, s);
+        }
+    } else {
+        // Flags before are dead, so RAX is free.
+        auto apply = [&](const Xbyak::Operand& o) {
+            Code::mov(eax, ebx);
+            if (insn.op == Op::Mul) Code::mul(o);
+            else imul(o);
+            Code::mov(ebx, eax);
+        };
+        if (insn.is_mem(0)) {
+            const auto e = mem(insn, 4, false);
+            apply(dword[e]);
+        } else {
+            apply(r32(insn.operand[0].reg));
+        }
+    }
+    produced(0x01);  // SF ZF AF PF are undefined: cleared
+}
+
+void Emitter::div(const Insn& insn) {
+    clobber();
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, 4, false);
+        Code::mov(r11d, dword[e]);
+    } else {
+        Code::mov(r11d, r32(insn.operand[0].reg));
+        cold_.push_back(std::make_unique<Cold>());
+        cold_.back()->k = k_;
+        current_[current_count_++] = cold_.back().get();
+    }
+    Xbyak::Label& slow = current_[0]->slow;
+    if (insn.op == Op::Div) {
+        // The quotient fits when EDX < divisor, which also excludes 0.
+        Code::cmp(edx, r11d);
+        jae(slow, T_NEAR);
+        Code::mov(eax, ebx);
+        Code::div(r11d);
+    } else {
+        // Fast where EDX:EAX is a sign-extended 32-bit number and the divisor is neither 0 nor -1.
+        lea(r10d, ptr[r11 + 1]);
+        Code::cmp(r10d, 2);
+        jb(slow, T_NEAR);
+        Code::mov(r10d, ebx);
+        sar(r10d, 31);
+        Code::cmp(r10d, edx);
+        jne(slow, T_NEAR);
+        Code::mov(eax, ebx);
+        idiv(r11d);
+    }
+    Code::mov(ebx, eax);
+    // All flags are undefined; the documented value is AF set, the others cleared.
+    Code::mov(eax, 0x1000);
+    flags_ = Flags::Rax;
+}
+
+void Emitter::bit_test(const Insn& insn) {
+    const bool imm = insn.operand[1].kind == OperandKind::Imm;
+    // ZF stays and the rest is undefined: cleared. Not every host leaves ZF alone, so it is kept by hand.
+    const bool keep = (live_after() & ~kCf) != 0;
+    if (keep) clobber();
+    auto apply = [&](const Xbyak::Operand& o) {
+        const auto n = static_cast<Xbyak::uint8>(insn.imm & 31);
+        switch (insn.op) {
+            case Op::Bt: imm ? bt(o, n) : bt(o, r32(insn.operand[1].reg)); break;
+            case Op::Bts: imm ? bts(o, n) : bts(o, r32(insn.operand[1].reg)); break;
+            case Op::Btr: imm ? btr(o, n) : btr(o, r32(insn.operand[1].reg)); break;
+            default: imm ? btc(o, n) : btc(o, r32(insn.operand[1].reg)); break;
+        }
+    };
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, 4, insn.op != Op::Bt);
+        apply(dword[e]);
+    } else {
+        apply(r32(insn.operand[0].reg));
+    }
+    if (!keep) return produced(0x01, true);
+    setc(r9b);
+    and_(eax, 0x4000);
+    movzx(r9d, r9b);
+    shl(r9d, 8);
+    or_(eax, r9d);
+    flags_ = Flags::Rax;
+}
+
+void Emitter::bit_scan(const Insn& insn) {
+    clobber();
+    if (insn.is_mem(1)) {
+        const auto e = mem(insn, 4, false);
+        Code::mov(r11d, dword[e]);
+    } else {
+        Code::mov(r11d, r32(insn.operand[1].reg));
+    }
+    if (insn.op == Op::Bsf) bsf(r9d, r11d);
+    else bsr(r9d, r11d);
+    cmovnz(r32(insn.operand[0].reg), r9d);  // a zero source leaves the destination
+    produced(0x40, true);
+}
+
+void Emitter::move(const Insn& insn) {
+    const unsigned w = insn.operand[0].width;
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, w, true);
+        if (insn.operand[1].kind == OperandKind::Imm) Code::mov(at(w, e), signed_imm(insn.imm, w));
+        else Code::mov(at(w, e), reg(insn.operand[1].reg, w));
+    } else if (insn.is_mem(1)) {
+        const auto e = mem(insn, w, false);
+        Code::mov(reg(insn.operand[0].reg, w), at(w, e));
+    } else if (insn.operand[1].kind == OperandKind::Imm) {
+        if (w == 4) Code::mov(r32(insn.operand[0].reg), insn.imm);
+        else Code::mov(reg(insn.operand[0].reg, w), signed_imm(insn.imm, w) & (w == 1 ? 0xffu : 0xffffu));
+    } else {
+        Code::mov(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+    }
+}
+
+void Emitter::extend(const Insn& insn) {
+    const unsigned from = insn.operand[1].width;
+    const auto d = reg(insn.operand[0].reg, insn.operand[0].width);
+    if (insn.operand[0].width == from) {  // MOVZX r16, r/m16
+        if (insn.is_mem(1)) Code::mov(d, at(from, mem(insn, from, false)));
+        else Code::mov(d, reg(insn.operand[1].reg, from));
+        return;
+    }
+    if (insn.is_mem(1)) {
+        const auto e = mem(insn, from, false);
+        if (insn.op == Op::Movzx) movzx(d, at(from, e));
+        else movsx(d, at(from, e));
+    } else {
+        const auto s = reg(insn.operand[1].reg, from);
+        if (insn.op == Op::Movzx) movzx(d, s);
+        else movsx(d, s);
+    }
+}
+
+void Emitter::exchange(const Insn& insn) {
+    const unsigned w = insn.operand[0].width;
+    const Xbyak::Reg scratch = w == 1 ? Xbyak::Reg(r11b) : w == 2 ? Xbyak::Reg(r11w) : Xbyak::Reg(r11d);
+    const unsigned m = insn.is_mem(1) ? 1 : 0;
+    const auto other = reg(insn.operand[1 - m].reg, w);
+    if (insn.op == Op::Xchg) {
+        if (insn.is_mem(m)) {
+            const auto e = mem(insn, w, true);
+            Code::mov(scratch, at(w, e));
+            Code::mov(at(w, e), other);
+            Code::mov(other, scratch);
+        } else {
+            const auto r = reg(insn.operand[m].reg, w);
+            Code::mov(scratch, r);
+            Code::mov(r, other);
+            Code::mov(other, scratch);
+        }
+        return;
+    }
+    // One CPU: LOCK adds nothing.
+    if (insn.op == Op::Xadd) {
+        if (insn.is_mem(0)) xadd(at(w, mem(insn, w, true)), reg(insn.operand[1].reg, w));
+        else xadd(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+        return produced();
+    }
+    // CMPXCHG sets every flag, so RAX is free for the accumulator.
+    auto accumulator = [&](bool in) {
+        if (in) Code::mov(eax, ebx);
+        else if (w == 1) Code::mov(bl, al);
+        else if (w == 2) Code::mov(bx, ax);
+        else Code::mov(ebx, eax);
+    };
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, w, true);
+        accumulator(true);
+        cmpxchg(at(w, e), reg(insn.operand[1].reg, w));
+    } else {
+        accumulator(true);
+        // The destination may be EAX itself (RBX); CMPXCHG reads and writes it after the comparison.
+        cmpxchg(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+        if (insn.operand[0].reg == kEax) {
+            produced();
+            return;
+        }
+    }
+    if (w != 4) accumulator(false);
+    else accumulator(false);
+    produced();
+}
+
+void Emitter::push_value(const Insn& insn) {
+    if (insn.is_mem(0)) {
+        const auto from = mem(insn, 4, false);
+        Code::mov(r11d, dword[from]);
+    }
+    const Reg64 lin = stack_linear(-4);
+    const auto e = access(lin, 4, true);
+    if (insn.is_mem(0)) Code::mov(dword[e], r11d);
+    else if (insn.is_reg(0)) Code::mov(dword[e], r32(insn.operand[0].reg));
+    else Code::mov(dword[e], signed_imm(insn.imm, insn.operand[0].width == 1 ? 1 : 4));
+    lea(r15d, ptr[r15 - 4]);
+}
+
+void Emitter::pop_value(const Insn& insn) {
+    const auto e = access(stack_linear(0), 4, false);
+    if (insn.operand[0].reg == kEsp) {
+        Code::mov(r15d, dword[e]);
+        return;
+    }
+    Code::mov(r32(insn.operand[0].reg), dword[e]);
+    lea(r15d, ptr[r15 + 4]);
+}
+
+void Emitter::call_near(const Insn& insn) {
+    const u32 next = a_->next_eip;
+    if (insn.op == Op::CallInd) {
+        if (insn.is_mem(0)) {
+            const auto from = mem(insn, 4, false);
+            Code::mov(r11d, dword[from]);
+        } else {
+            Code::mov(r11d, r32(insn.operand[0].reg));
+        }
+    }
+    const auto e = access(stack_linear(-4), 4, true);
+    Code::mov(dword[e], next);
+    lea(r15d, ptr[r15 - 4]);
+    left_ = true;
+    clobber();
+    if (insn.op == Op::CallInd) {
+        Code::mov(r9d, r11d);
+        jump_to_r9();
+    } else {
+        edge(0, next + insn.imm);
+    }
+}
+
+void Emitter::return_near(const Insn& insn) {
+    const auto e = access(stack_linear(0), 4, false);
+    Code::mov(r9d, dword[e]);
+    lea(r15d, ptr[r15 + static_cast<int>(4 + (insn.operand_count != 0 ? insn.imm & 0xffff : 0))]);
+    left_ = true;
+    clobber();
+    jump_to_r9();
+}
+
+void Emitter::jcc(const Insn& insn) {
+    const u32 wrap = (mode_ & kMode32) != 0 ? ~u32{0} : 0xffff;
+    const u32 next = a_->next_eip & wrap;
+    const u32 target = (next + insn.imm) & wrap;
+    Xbyak::Label taken;
+    if (insn.op == Op::Jcc) {
+        need_host_flags();
+        materialise();
+        switch (insn.cond) {
+            case 0: jo(taken, T_NEAR); break;
+            case 1: jno(taken, T_NEAR); break;
+            case 2: jb(taken, T_NEAR); break;
+            case 3: jae(taken, T_NEAR); break;
+            case 4: jz(taken, T_NEAR); break;
+            case 5: jnz(taken, T_NEAR); break;
+            case 6: jbe(taken, T_NEAR); break;
+            case 7: ja(taken, T_NEAR); break;
+            case 8: js(taken, T_NEAR); break;
+            case 9: jns(taken, T_NEAR); break;
+            case 10: jp(taken, T_NEAR); break;
+            case 11: jnp(taken, T_NEAR); break;
+            case 12: jl(taken, T_NEAR); break;
+            case 13: jge(taken, T_NEAR); break;
+            case 14: jle(taken, T_NEAR); break;
+            default: jg(taken, T_NEAR); break;
+        }
+    } else {
+        clobber();
+        if (insn.op == Op::Loop) {
+            dec(ecx);
+            jnz(taken, T_NEAR);
+        } else {
+            Code::test(ecx, ecx);
+            jz(taken, T_NEAR);
+        }
+    }
+    left_ = true;
+    edge(0, next);
+    L(taken);
+    edge(1, target);
+}
+
+void Emitter::inline_instruction(const Insn& insn) {
+    switch (insn.op) {
+        case Op::Nop: case Op::Pause: case Op::Prefetch: return;
+        case Op::Lea: {
+            const MemOperand& m = insn.mem;
+            const bool base = m.base != MemOperand::kNone, index = m.index != MemOperand::kNone;
+            const Reg32 d = r32(insn.operand[0].reg);
+            if (!base && !index) {
+                Code::mov(d, m.addr_size == 2 ? m.disp & 0xffff : m.disp);
+                return;
+            }
+            static constexpr u8 kHost[8] = {3, 1, 2, 8, 15, 5, 6, 7};
+            RegExp e;
+            if (base) e = RegExp(Reg64(kHost[m.base]));
+            if (index) e = base ? e + Reg64(kHost[m.index]) * m.scale : RegExp(Reg64(kHost[m.index]), m.scale);
+            lea(d, ptr[e + static_cast<int>(m.disp)]);
+            if (m.addr_size == 2) movzx(d, Xbyak::Reg16(d.getIdx()));
+            return;
+        }
+        case Op::Mov: return move(insn);
+        case Op::Movzx: case Op::Movsx: return extend(insn);
+        case Op::Add: case Op::Or: case Op::Adc: case Op::Sbb: case Op::And: case Op::Sub: case Op::Xor: case Op::Cmp:
+        case Op::Test:
+            return alu(insn);
+        case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: return inc_dec(insn);
+        case Op::Shl: case Op::Shr: case Op::Sar: case Op::Rol: case Op::Ror: return shift(insn);
+        case Op::Shld: case Op::Shrd: {
+            const auto count = static_cast<Xbyak::uint8>(insn.imm & 31);
+            if (insn.op == Op::Shld) shld(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
+            else shrd(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
+            return produced(0xef, count != 1);
+        }
+        case Op::Imul: case Op::Mul: case Op::Imul1: return mul(insn);
+        case Op::Div: case Op::Idiv: return div(insn);
+        case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc: return bit_test(insn);
+        case Op::Bsf: case Op::Bsr: return bit_scan(insn);
+        case Op::Bswap: bswap(r32(insn.operand[0].reg)); return;
+        case Op::Cbw: movsx(ebx, bx); return;
+        case Op::Cwd:
+            clobber();
+            Code::mov(edx, ebx);
+            sar(edx, 31);
+            return;
+        case Op::Setcc: case Op::Cmov: {
+            const unsigned w = insn.operand[0].width;
+            const unsigned m = insn.op == Op::Setcc ? 0 : 1;
+            RegExp e;
+            if (insn.is_mem(m)) e = mem(insn, w, insn.op == Op::Setcc);
+            need_host_flags();
+            using Set = void (Code::*)(const Xbyak::Operand&);
+            using Move = void (Code::*)(const Xbyak::Reg&, const Xbyak::Operand&);
+            static constexpr Set kSet[16] = {&Code::seto, &Code::setno, &Code::setb, &Code::setae, &Code::setz, &Code::setnz,
+                &Code::setbe, &Code::seta, &Code::sets, &Code::setns, &Code::setp, &Code::setnp, &Code::setl, &Code::setge,
+                &Code::setle, &Code::setg};
+            static constexpr Move kMove[16] = {&Code::cmovo, &Code::cmovno, &Code::cmovb, &Code::cmovae, &Code::cmovz,
+                &Code::cmovnz, &Code::cmovbe, &Code::cmova, &Code::cmovs, &Code::cmovns, &Code::cmovp, &Code::cmovnp,
+                &Code::cmovl, &Code::cmovge, &Code::cmovle, &Code::cmovg};
+            if (insn.op == Op::Setcc) {
+                if (insn.is_mem(0)) (this->*kSet[insn.cond])(byte[e]);
+                else (this->*kSet[insn.cond])(reg(insn.operand[0].reg, 1));
+            } else if (insn.is_mem(1)) {
+                (this->*kMove[insn.cond])(reg(insn.operand[0].reg, w), at(w, e));
+            } else {
+                (this->*kMove[insn.cond])(reg(insn.operand[0].reg, w), reg(insn.operand[1].reg, w));
+            }
+            return;
+        }
+        case Op::Xchg: case Op::Cmpxchg: case Op::Xadd: return exchange(insn);
+        case Op::Push: return push_value(insn);
+        case Op::Pop: return pop_value(insn);
+        case Op::Leave: {
+            clobber();
+            Reg64 lin = rbp;
+            if (!zero_base(kSs)) {
+                Code::mov(r9d, ebp);
+                add(r9d, state(&cpu_.s.seg[kSs].base));
+                lin = r9;
+            }
+            const auto e = access(lin, 4, false);
+            Code::mov(r11d, dword[e]);
+            lea(r15d, ptr[rbp + 4]);
+            Code::mov(ebp, r11d);
+            return;
+        }
+        case Op::Jmp:
+            materialise();
+            left_ = true;
+            return edge(0, (a_->next_eip + insn.imm) & ((mode_ & kMode32) != 0 ? ~u32{0} : 0xffff));
+        case Op::JmpInd: {
+            if (insn.is_mem(0)) {
+                const auto e = mem(insn, 4, false);
+                Code::mov(r9d, dword[e]);
+            } else {
+                clobber();
+                Code::mov(r9d, r32(insn.operand[0].reg));
+            }
+            left_ = true;
+            return jump_to_r9();
+        }
+        case Op::Jcc: case Op::Jcxz: case Op::Loop: return jcc(insn);
+        case Op::Call: case Op::CallInd: return call_near(insn);
+        case Op::Ret: return return_near(insn);
+        case Op::Clc: case Op::Stc: case Op::Cmc:
+            clobber();
+            if (insn.op == Op::Clc) and_(ah, 0xfe);
+            else if (insn.op == Op::Stc) or_(ah, 1);
+            else xor_(ah, 1);
+            flags_ = Flags::Rax;
+            return;
+        default: CHECK(false, "emits_inline() promised an instruction that is not here");
+    }
+}
+
+}  // namespace vmm::tcg

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame of generated code: entry, exits, helper calls, flags, memory access, edges between blocks.
+#include "vmm/tcg/emitter.h"
+
+#include <bit>
+
+#include "vmm/check.h"
+#include "vmm/tcg/mmu.h"
+
+namespace vmm::tcg {
+
+using namespace Xbyak::util;
+using Xbyak::Address;
+using Xbyak::Reg32;
+using Xbyak::Reg64;
+using Xbyak::RegExp;
+
+namespace {
+const Reg64 kTlb = r12, kBudget = r13, kCpu = r14;
+constexpr u8 kHostOf[8] = {3, 1, 2, 8, 15, 5, 6, 7};  // rbx rcx rdx r8 r15 rbp rsi rdi
+}  // namespace
+
+u32 current_mode(const Cpu& cpu) {
+    const CpuState& s = cpu.s;
+    u32 mode = 0;
+    if (cpu.code32()) mode |= kMode32;
+    if (cpu.stack32()) mode |= kModeStack32;
+    if (cpu.cpl() == 3) {
+        mode |= kModeUser;
+        if ((s.cr0 & kCr0Am) != 0 && (s.eflags & kAc) != 0) mode |= kModeSlow;
+    }
+    if ((s.dr7 & 0xff) != 0) mode |= kModeSlow;
+    if (s.seg[kCs].base == 0 && s.seg[kCs].limit == ~u32{0}) mode |= kModeCsFlat;
+    if (s.seg[kCs].limit >= 0xffff) mode |= kModeCs64k;
+    const bool pmode = cpu.pmode();
+    for (unsigned i = 0; i < 6; ++i) {
+        const Segment& d = s.seg[i];
+        if (d.limit != ~u32{0}) continue;
+        // In protected mode: a present, writable, expand-up data segment. CS never qualifies there.
+        if (pmode && (d.attr & 0x8e) != 0x82) continue;
+        mode |= (kModeSegOpen | (d.base == 0 ? kModeSegZero : 0u)) << (kModeSegShift + 2 * i);
+    }
+    return mode;
+}
+
+Emitter::Emitter(Cpu& cpu, std::size_t size, Helper call)
+    : CodeGenerator(size, nullptr), cpu_(cpu), helper_(call), limit_(size) {
+    emit_thunks();
+    thunks_end_ = getSize();
+}
+
+void Emitter::clear() { setSize(thunks_end_); }
+
+Reg32 Emitter::r32(unsigned gpr) const { return Reg32(kHostOf[gpr]); }
+
+Xbyak::Reg Emitter::reg(unsigned gpr, unsigned width) const {
+    const int n = kHostOf[gpr];
+    switch (width) {
+        case 1: return Xbyak::Reg8(n, n >= 4 && n < 8);
+        case 2: return Xbyak::Reg16(n);
+        default: return Xbyak::Reg32(n);
+    }
+}
+
+Address Emitter::state(const void* member) const {
+    return dword[kCpu + static_cast<int>(static_cast<const u8*>(member) - reinterpret_cast<const u8*>(&cpu_))];
+}
+
+Address Emitter::state64(const void* member) const {
+    return qword[kCpu + static_cast<int>(static_cast<const u8*>(member) - reinterpret_cast<const u8*>(&cpu_))];
+}
+
+void Emitter::emit_thunks() {
+    auto load_all = [this] {
+        for (unsigned i = 0; i < 8; ++i) mov(r32(i), state(&cpu_.s.gpr[i]));
+        mov(rax, state64(&cpu_.jit.flags));
+        mov(kBudget, state64(&cpu_.jit.budget));
+    };
+    auto store_all = [this] {
+        for (unsigned i = 0; i < 8; ++i) mov(state(&cpu_.s.gpr[i]), r32(i));
+        mov(state64(&cpu_.jit.flags), rax);
+        mov(state64(&cpu_.jit.budget), kBudget);
+    };
+    enter_ = reinterpret_cast<decltype(enter_)>(reinterpret_cast<std::uintptr_t>(getCurr()));
+    for (const auto& r : {rbx, rbp, r12, r13, r14, r15}) push(r);
+    sub(rsp, 8);
+    mov(kCpu, rdi);
+    mov(kTlb, rdx);
+    mov(r11, rsi);
+    load_all();
+    jmp(r11);
+
+    // r11: the Link.
+    exit_link_ = getCurr();
+    store_all();
+    mov(rax, r11);
+    Xbyak::Label leave;
+    L(leave);
+    add(rsp, 8);
+    for (const auto& r : {r15, r14, r13, r12, rbp, rbx}) pop(r);
+    ret();
+
+    exit_ = getCurr();
+    store_all();
+    xor_(eax, eax);
+    jmp(leave);
+
+    // r11: the HelperCall. Called; returns when generated code goes on.
+    call_helper_ = getCurr();
+    store_all();
+    mov(rdi, kCpu);
+    mov(rsi, r11);
+    sub(rsp, 8);
+    mov(rax, reinterpret_cast<u64>(helper_));
+    call(rax);
+    add(rsp, 8);
+    test(eax, eax);
+    Xbyak::Label out;
+    jnz(out);
+    load_all();
+    ret();
+    L(out);
+    add(rsp, 8);  // the return address
+    xor_(eax, eax);
+    jmp(leave);
+}
+
+// --- flags ---------------------------------------------------------------------------------------------------------
+
+void Emitter::need_host_flags() {
+    if (flags_ != Flags::Rax) return;
+    cmp(al, 0x81);  // OF = (AL == 1)
+    sahf();
+    flags_ = Flags::Both;
+}
+
+void Emitter::need_carry() {
+    if (flags_ != Flags::Rax) return;
+    bt(eax, 8);
+}
+
+void Emitter::materialise() {
+    if (flags_ != Flags::Host) return;
+    lahf();
+    seto(al);
+    flags_ = Flags::Both;
+}
+
+void Emitter::clobber() {
+    if (flags_ == Flags::Host) materialise();
+    if (flags_ == Flags::Both) flags_ = Flags::Rax;
+}
+
+// The instruction just emitted left its flags in the host's. Where the documented value of undefined ones differs from what
+// the host made, they are written out and masked at once.
+void Emitter::produced(u32 ah_keep, bool of_known_zero) {
+    if (live_after() == 0) {
+        flags_ = Flags::Dead;
+        return;
+    }
+    flags_ = Flags::Host;
+    if (ah_keep == 0xff && !of_known_zero) return;
+    lahf();
+    if (of_known_zero) mov(al, 0);
+    else seto(al);
+    if (ah_keep != 0xff) and_(ah, ah_keep);
+    flags_ = Flags::Rax;
+}
+
+// --- memory -----------------------------------------------------------------------------------------------------------
+
+Address Emitter::at(unsigned width, const RegExp& e) const {
+    switch (width) {
+        case 1: return byte[e];
+        case 2: return word[e];
+        case 8: return qword[e];
+        default: return dword[e];
+    }
+}
+
+Reg64 Emitter::linear(const MemOperand& m) {
+    clobber();
+    const bool base = m.base != MemOperand::kNone, index = m.index != MemOperand::kNone;
+    const bool plain = m.addr_size == 4 && zero_base(m.seg);
+    if (plain && base && !index && m.disp == 0) return Reg64(kHostOf[m.base]);
+    if (!base && !index) {
+        mov(r9d, m.addr_size == 2 ? m.disp & 0xffff : m.disp);
+    } else {
+        RegExp e;
+        if (base) e = RegExp(Reg64(kHostOf[m.base]));
+        if (index) e = base ? e + Reg64(kHostOf[m.index]) * m.scale : RegExp(Reg64(kHostOf[m.index]), m.scale);
+        lea(r9d, ptr[e + static_cast<int>(m.disp)]);
+        if (m.addr_size == 2) movzx(r9d, r9w);
+    }
+    if (!zero_base(m.seg)) add(r9d, state(&cpu_.s.seg[m.seg].base));
+    return r9;
+}
+
+RegExp Emitter::access(Reg64 lin, unsigned width, bool write) {
+    clobber();
+    cold_.push_back(std::make_unique<Cold>());
+    Cold& c = *cold_.back();
+    c.k = k_;
+    c.width = width;
+    c.lin = lin;
+    c.table = write ? TlbLayout::kWrite : TlbLayout::kRead;
+    current_[current_count_++] = &c;
+    const Reg32 lin32(lin.getIdx());
+    mov(r10d, lin32);
+    shr(r10d, kPageShift);
+    mov(r10, ptr[kTlb + r10 * 8 + static_cast<int>(c.table)]);
+    test(r10, r10);
+    jz(c.slow, T_NEAR);
+    if (width > 1) {
+        test(Xbyak::Reg8(lin.getIdx(), lin.getIdx() >= 4 && lin.getIdx() < 8), static_cast<int>(width - 1));
+        jnz(c.unaligned, T_NEAR);
+        c.has_unaligned = true;
+        L(c.access);
+    }
+    return r10 + lin;
+}
+
+Reg64 Emitter::stack_linear(i32 offset) {
+    clobber();
+    if (offset == 0 && zero_base(kSs)) return r15;
+    lea(r9d, ptr[r15 + offset]);
+    if (!zero_base(kSs)) add(r9d, state(&cpu_.s.seg[kSs].base));
+    return r9;
+}
+
+// --- leaving ------------------------------------------------------------------------------------------------------------
+
+// An edge to `eip`, at the end of the code emitted so far. Flags must be in RAX.
+void Emitter::edge(unsigned n, u32 eip) {
+    Link& link = block_->links[n];
+    link.eip = eip;
+    link.from = block_;
+    const u32 here = a_->insns[0].eip;
+    const i64 offset = i64{block_->key.offset} + static_cast<i32>(eip - here);
+    link.same_page = offset >= 0 && offset < kPageSize;
+    auto e = std::make_unique<Edge>();
+    e->link = &link;
+    if (!link.same_page) {
+        if ((mode_ & kModeCsFlat) == 0) {
+            // The page behind EIP depends on CS.base: always ask the dispatcher.
+            jmp(e->label, T_NEAR);
+            link.jump = nullptr;
+            edges_.push_back(std::move(e));
+            return;
+        }
+        cmp(dword[kTlb + static_cast<int>(TlbLayout::kExec + (eip >> kPageShift) * 4)], 0x7fffffff);
+        link.expect = const_cast<u8*>(getCurr()) - 4;
+        *reinterpret_cast<u32*>(link.expect) = 0;
+        jne(e->label, T_NEAR);
+    }
+    jmp(e->label, T_NEAR);
+    link.jump = const_cast<u8*>(getCurr()) - 4;
+    edges_.push_back(std::move(e));
+}
+
+// Indirect jump to the EIP in r9d, through the jump cache. Flags must be in RAX.
+void Emitter::jump_to_r9() {
+    if ((mode_ & kModeCsFlat) == 0) {
+        mov(state(&cpu_.s.eip), r9d);
+        jmp(exit_, T_NEAR);
+        return;
+    }
+    mov(r11, state64(&cpu_.jit.mode_key));
+    or_(r11, r9);
+    mov(r10d, r9d);
+    and_(r10d, TlbLayout::kJumpEntries - 1);
+    shl(r10d, 4);
+    Xbyak::Label miss;
+    cmp(r11, ptr[kTlb + r10 + static_cast<int>(TlbLayout::kJump)]);
+    jne(miss);
+    jmp(ptr[kTlb + r10 + static_cast<int>(TlbLayout::kJump + 8)]);
+    L(miss);
+    mov(state(&cpu_.s.eip), r9d);
+    jmp(exit_, T_NEAR);
+}
+
+void Emitter::helper(unsigned k) {
+    if (flags_ == Flags::Host) materialise();
+    mov(r11, reinterpret_cast<u64>(&block_->calls[k]));
+    call(call_helper_);
+    flags_ = Flags::Rax;
+}
+
+void Emitter::cold_paths() {
+    for (const auto& p : cold_) {
+        Cold& c = *p;
+        if (c.has_unaligned) {
+            const Reg32 lin32(c.lin.getIdx());
+            L(c.unaligned);
+            mov(r10d, lin32);
+            and_(r10d, kPageSize - 1);
+            cmp(r10d, kPageSize - c.width);
+            ja(c.slow, T_NEAR);
+            mov(r10d, lin32);
+            shr(r10d, kPageShift);
+            mov(r10, ptr[kTlb + r10 * 8 + static_cast<int>(c.table)]);
+            jmp(c.access, T_NEAR);
+        }
+        L(c.slow);
+        mov(r11, reinterpret_cast<u64>(&block_->calls[c.k]));
+        call(call_helper_);
+        if (c.leaves) {
+            jmp(exit_, T_NEAR);  // a transfer, done by the helper: s.eip says where to
+            continue;
+        }
+        if (c.host_flags) {
+            cmp(al, 0x81);
+            sahf();
+        }
+        jmp(c.done, T_NEAR);
+    }
+    cold_.clear();
+    for (const auto& p : edges_) {
+        L(p->label);
+        p->link->unlinked = getCurr();
+        mov(state(&cpu_.s.eip), p->link->eip);
+        if (p->link->jump != nullptr) {
+            mov(r11, reinterpret_cast<u64>(p->link));
+            jmp(exit_link_, T_NEAR);
+        } else {
+            jmp(exit_, T_NEAR);
+        }
+    }
+    edges_.clear();
+}
+
+void Emitter::instruction(unsigned k) {
+    k_ = k;
+    current_count_ = 0;
+    const Insn& insn = a_->insns[k].insn;
+    if (emits_inline(insn, mode_)) {
+        inline_instruction(insn);
+    } else {
+        helper(k);
+        if (ends_block(insn)) {
+            left_ = true;
+            jmp(exit_, T_NEAR);  // s.eip is where the helper put it
+        }
+    }
+    for (unsigned i = 0; i < current_count_; ++i) {
+        Cold& c = *current_[i];
+        c.leaves = left_;
+        c.host_flags = flags_ == Flags::Host || flags_ == Flags::Both;
+        L(c.done);
+    }
+}
+
+void Emitter::emit(Block& block, const Analysis& a) {
+    block_ = &block;
+    a_ = &a;
+    mode_ = block.key.mode;
+    flags_ = Flags::Rax;
+    left_ = false;
+    const auto n = static_cast<u32>(a.insns.size());
+    block.steps = n;
+    block.bytes = a.bytes;
+    block.calls.resize(n);
+    for (u32 i = 0; i < n; ++i)
+        block.calls[i] = {exec_for(a.insns[i].insn.op), a.insns[i].insn, a.insns[i].eip, n - i};
+    align(16);
+    block.code = getCurr();
+    Xbyak::Label no_budget;
+    sub(kBudget, n);
+    js(no_budget, T_NEAR);
+    for (u32 k = 0; k < n; ++k) instruction(k);
+    if (!left_) {
+        materialise();
+        edge(0, (mode_ & kMode32) != 0 ? a.next_eip : a.next_eip & 0xffff);
+    }
+    cold_paths();
+    L(no_budget);
+    add(kBudget, n);
+    block.dead_entry = getCurr();
+    mov(state(&cpu_.s.eip), block.key.eip);
+    jmp(exit_, T_NEAR);
+    block_ = nullptr;
+    a_ = nullptr;
+}
+
+}  // namespace vmm::tcg

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Emitter: one analysed block to x86-64 code.
+//
+// Registers. Guest EAX ECX EDX EBX ESP EBP ESI EDI live in RBX RCX RDX R8 R15 RBP RSI RDI, zero-extended, across blocks.
+// RAX holds the guest's arithmetic flags at every block boundary: AH as LAHF gives them, AL = OF. Between a flag-setting
+// instruction and the next one that needs the host's flags they stay in the host's EFLAGS, and nobody writes them out
+// where nobody looks (analyse.h). R12 = TLB tables of the running privilege, R13 = steps left, R14 = Cpu, R9-R11 scratch.
+// A block begins by taking its steps from R13 and leaves when it went negative. A memory access is: index the table, add,
+// access. Whatever is not plain memory, and every rare instruction, runs as a whole in its helper (exec_*.cc) out of line;
+// it has done nothing before, so it can be done over.
+#pragma once
+
+#include <xbyak/xbyak.h>
+
+#include <memory>
+#include <vector>
+
+#include "vmm/tcg/analyse.h"
+#include "vmm/tcg/block.h"
+
+namespace vmm::tcg {
+
+class Emitter final : private Xbyak::CodeGenerator {
+  public:
+    // Called for every HelperCall; returns non-zero when generated code must be left.
+    using Helper = u64 (*)(Cpu*, const HelperCall*);
+    Emitter(Cpu& cpu, std::size_t size, Helper call);
+
+    // Enters generated code; returns the unlinked Link it left by, or null.
+    Link* run(const u8* code, u8* tables) { return enter_(&cpu_, code, tables); }
+    bool full() const { return getSize() + kRoomForBlock > limit_; }
+    void clear();                                        // forget all blocks
+    void emit(Block& block, const Analysis& a);
+
+    // EFLAGS arithmetic bits <-> RAX form.
+    static u32 to_eflags(u64 rax) { return static_cast<u32>((rax >> 8 & 0xd5) | (rax & 1) << 11); }
+    static u64 from_eflags(u32 eflags) { return (eflags & 0xd5) << 8 | (eflags >> 11 & 1); }
+
+  private:
+    static constexpr std::size_t kRoomForBlock = 64 << 10;
+    enum class Flags { Rax, Host, Both, Dead };
+    struct Cold {
+        Xbyak::Label slow, unaligned, access, done;
+        unsigned k = 0;
+        unsigned width = 1;
+        Xbyak::Reg64 lin;
+        u32 table = 0;
+        bool has_unaligned = false;
+        bool leaves = false;       // the helper does a control transfer: leave afterwards
+        bool host_flags = false;   // the code at `done` expects the flags in the host's EFLAGS
+    };
+
+    void emit_thunks();
+    Xbyak::Reg32 r32(unsigned gpr) const;
+    Xbyak::Reg reg(unsigned gpr, unsigned width) const;
+    Xbyak::Address state(const void* member) const;      // [r14 + offset], 32-bit
+    Xbyak::Address state64(const void* member) const;
+
+    void instruction(unsigned k);
+    void inline_instruction(const Insn& insn);
+    void helper(unsigned k);
+
+    // Flags.
+    void need_host_flags();
+    void need_carry();                                   // host CF only
+    void materialise();
+    void clobber();                                      // the host's EFLAGS are about to be overwritten
+    void produced(u32 ah_keep = 0xff, bool of_known_zero = false);
+    u16 live_after() const { return a_->insns[k_].live_after; }
+
+    // Memory.
+    bool open(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegOpen) != 0 && (mode_ & kModeSlow) == 0; }
+    bool zero_base(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegZero) != 0; }
+    Xbyak::Reg64 linear(const MemOperand& m);
+    Xbyak::RegExp access(Xbyak::Reg64 lin, unsigned width, bool write);
+    Xbyak::RegExp mem(const Insn& insn, unsigned width, bool write) { return access(linear(insn.mem), width, write); }
+    Xbyak::Address at(unsigned width, const Xbyak::RegExp& e) const;
+    Xbyak::Reg64 stack_linear(i32 offset);
+
+    // Instruction groups.
+    void alu(const Insn& insn);
+    void inc_dec(const Insn& insn);
+    void shift(const Insn& insn);
+    void mul(const Insn& insn);
+    void div(const Insn& insn);
+    void bit_test(const Insn& insn);
+    void bit_scan(const Insn& insn);
+    void move(const Insn& insn);
+    void extend(const Insn& insn);
+    void exchange(const Insn& insn);
+    void push_value(const Insn& insn);
+    void pop_value(const Insn& insn);
+    void call_near(const Insn& insn);
+    void return_near(const Insn& insn);
+    void edge(unsigned n, u32 eip);
+    void jump_to_r9();
+    void jcc(const Insn& insn);
+    void cold_paths();
+
+    Cpu& cpu_;
+    Helper helper_;
+    std::size_t limit_;
+    std::size_t thunks_end_ = 0;
+    Link* (*enter_)(Cpu*, const u8*, u8*) = nullptr;
+    const u8* call_helper_ = nullptr;
+    const u8* exit_link_ = nullptr;
+    const u8* exit_ = nullptr;
+
+    // While a block is being emitted.
+    Block* block_ = nullptr;
+    const Analysis* a_ = nullptr;
+    unsigned k_ = 0;
+    u32 mode_ = 0;
+    Flags flags_ = Flags::Rax;
+    bool left_ = false;             // the last instruction did its own leaving
+    std::vector<std::unique_ptr<Cold>> cold_;
+    Cold* current_[4] = {};
+    unsigned current_count_ = 0;
+    struct Edge { Link* link; Xbyak::Label label; bool out_of_line; };
+    std::vector<std::unique_ptr<Edge>> edges_;
+};
+
+// The mode generated code must have been made for to run now.
+u32 current_mode(const Cpu& cpu);
+
+}  // namespace vmm::tcg

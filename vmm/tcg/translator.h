@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Translator: the exact engine. Finds or makes the block for the present EIP, runs generated code, and does between blocks
+// what boundaries are for: faults, traps, NMI, interrupts, in the order of SDM volume 3 section 6.9.
+// How code was cut into blocks never shows: with fewer steps left than a block has, single steps finish.
+#pragma once
+
+#include <memory>
+
+#include "vmm/clock.h"
+#include "vmm/engine.h"
+#include "vmm/tcg/code_cache.h"
+#include "vmm/tcg/emitter.h"
+
+namespace vmm::tcg {
+
+class Translator final : public Engine, private CodeWatcher {
+  public:
+    Translator(Memory& memory, IoBus& ports, Clock& clock, Timers& timers, CpuPins& pins, const CpuModel& model);
+    ~Translator() override;
+
+    StopReason run(Icount limit) override;
+    const CpuState& state() override { return cpu_.s; }
+    void set_state(const CpuState& s) override;
+    void reset(bool init_only) override;
+
+    Cpu& cpu() { return cpu_; }
+    // Tests: instructions per block at most (1 to 64); interpret everything.
+    void set_block_limit(unsigned n) { block_limit_ = n; }
+    void set_interpret(bool on) { interpret_ = on; }
+    struct Stats { u64 blocks = 0, dispatches = 0, single_steps = 0, flushes = 0; };
+    const Stats& stats() const { return stats_; }
+
+  private:
+    static u64 helper(Cpu* cpu, const HelperCall* call);
+    bool must_leave() const;
+    void code_written(u32 store_page, u32 offset, u32 size) override;
+    bool boundary_event();                       // delivers one; true if a step was taken
+    bool interrupt_ready() const;
+    void execute();                              // at least one step
+    void single_step();
+    Block* find_block(u32 mode);                 // null: single step
+    void deliver(u8 vector, bool has_error, u32 error);
+    void sync() { clock_.set_icount({cpu_.jit.limit - static_cast<u64>(cpu_.jit.budget)}); }
+
+    Memory& memory_;
+    Clock& clock_;
+    Timers& timers_;
+    CpuPins& pins_;
+    Cpu cpu_;
+    CodeCache cache_;
+    Emitter emitter_;
+    unsigned block_limit_ = 32;
+    bool interpret_ = false;
+    u32 mode_ = 0;
+    Stats stats_;
+};
+
+}  // namespace vmm::tcg
