@@ -43,8 +43,8 @@ u32 current_mode(const Cpu& cpu) {
     return mode;
 }
 
-Emitter::Emitter(Cpu& cpu, std::size_t size, Helper call)
-    : CodeGenerator(size, nullptr), cpu_(cpu), helper_(call), limit_(size) {
+Emitter::Emitter(Cpu& cpu, std::size_t size, Helper callee)
+    : CodeGenerator(size, nullptr), cpu_(cpu), helper_(callee), limit_(size) {
     emit_thunks();
     thunks_end_ = getSize();
 }

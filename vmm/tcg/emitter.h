@@ -24,7 +24,7 @@ class Emitter final : private Xbyak::CodeGenerator {
   public:
     // Called for every HelperCall; returns non-zero when generated code must be left.
     using Helper = u64 (*)(Cpu*, const HelperCall*);
-    Emitter(Cpu& cpu, std::size_t size, Helper call);
+    Emitter(Cpu& cpu, std::size_t size, Helper callee);
 
     // Enters generated code; returns the unlinked Link it left by, or null.
     Link* run(const u8* code, u8* tables) { return enter_(&cpu_, code, tables); }
