@@ -6,8 +6,8 @@
 //     void serialize(Archive& ar) override { VMM_FIELDS(ar, s_, irr, imr, isr); }
 //
 // VMM_FIELDS binds the whole aggregate, so a member that is left out does not compile. Members may be integers, bool,
-// enums, Quantity, std::array, std::vector, std::deque, std::optional, std::string, or aggregates with a free function
-// `void serialize(Archive&, T&)` beside them.
+// enums, Quantity, std::array, std::vector, std::deque, std::optional, std::string, or aggregates with a function
+// `void serialize(Archive&, T&)` beside them or a member `void serialize(Archive&)`.
 // Thread rule: machine thread only. Loading never trusts the bytes: a short or odd input sets failed().
 #pragma once
 
@@ -106,7 +106,8 @@ void Archive::field(std::string_view name, T& value) {
         leave();
     } else {
         enter(name);
-        serialize(*this, value);  // found beside T
+        if constexpr (requires { value.serialize(*this); }) value.serialize(*this);
+        else serialize(*this, value);  // found beside T
         leave();
     }
 }
@@ -152,6 +153,7 @@ class LoadArchive final : public Archive {
     explicit LoadArchive(std::span<const u8> in) : in_(in) {}
     bool loading() const override { return true; }
     bool done() const { return in_.empty(); }
+    std::size_t left() const { return in_.size(); }
     void enter(std::string_view) override {}
     void leave() override {}
 
