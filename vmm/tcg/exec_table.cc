@@ -17,6 +17,7 @@ std::array<ExecFn, kOps> join() {
         alu_exec_entries(), shift_exec_entries(), muldiv_exec_entries(), move_exec_entries(), string_exec_entries(),
         branch_exec_entries(),
         system_exec_entries(),
+        x87_arith_exec_entries(), x87_move_exec_entries(), x87_control_exec_entries(),
     };
     for (const auto list : lists) {
         for (const ExecEntry& entry : list) {

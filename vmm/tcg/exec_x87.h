@@ -8,7 +8,6 @@
 #pragma once
 
 #include "vmm/tcg/cpu.h"
-#include "vmm/tcg/cpu_features.h"
 #include "vmm/tcg/fpu_state.h"
 
 namespace vmm::tcg {
