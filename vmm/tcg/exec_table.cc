@@ -18,6 +18,7 @@ std::array<ExecFn, kOps> join() {
         branch_exec_entries(),
         system_exec_entries(),
         x87_arith_exec_entries(), x87_move_exec_entries(), x87_control_exec_entries(),
+        mmx_exec_entries(), sse_arith_exec_entries(), sse_move_exec_entries(), sse_convert_exec_entries(),
     };
     for (const auto list : lists) {
         for (const ExecEntry& entry : list) {
