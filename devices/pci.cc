@@ -58,12 +58,6 @@ void PciBus::add(PciDevice& device) {
     devices_[device.devfn_] = &device;
 }
 
-void PciBus::remove(PciDevice& device) {
-    for (const auto& w : device.windows_)
-        if (w.handle != 0) (w.space == PciDevice::Space::Io ? ports_ : mmio_).unmap(w.handle);
-    devices_[device.devfn_] = nullptr;
-}
-
 void PciBus::remap() {
     struct Change { PciDevice::Window* window; std::optional<u32> to; };
     std::vector<Change> changes;
@@ -116,8 +110,6 @@ PciDevice::PciDevice(PciBus& bus, u8 devfn, const PciIdentity& id) : bus_(bus), 
     define(pci::kInterruptPin, 1, id.interrupt_pin, 0);
     bus_.add(*this);
 }
-
-PciDevice::~PciDevice() { bus_.remove(*this); }
 
 void PciDevice::define(u8 offset, unsigned size, u32 value, u32 writable, u32 write_one_clears) {
     CHECK(offset + size <= 256, "register outside configuration space");

@@ -57,7 +57,6 @@ class PciBus final : public Device {
         u32 address = 0;       // CONFADD
     };
     void add(PciDevice& device);
-    void remove(PciDevice& device);
     void remap();              // makes both buses agree with every function's registers
     void update_pirq(unsigned pirq);
     u32 port_read(u32 offset, unsigned size);
@@ -84,11 +83,11 @@ struct PciIdentity {
     u16 subsystem = 0x1100;
 };
 
-// One function. A derived class describes its registers and BARs in its constructor, serializes config_ with its own
-// state, and calls reset_config() from reset() and PciDevice::after_load() from after_load().
+// One function; it lives as long as its bus (there is no hot plug). A derived class describes its registers and BARs in
+// its constructor, serializes config_ with its own state, and calls reset_config() from reset() and
+// PciDevice::after_load() from after_load().
 class PciDevice : public Device {
   public:
-    ~PciDevice() override;
     PciDevice(const PciDevice&) = delete;
     PciDevice& operator=(const PciDevice&) = delete;
 

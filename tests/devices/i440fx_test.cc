@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "devices/i440fx.h"
+#include "tests/devices/generic_device_test.h"
 #include "tests/devices/pci_config.h"
 
 namespace vmm {
@@ -106,6 +107,27 @@ TEST_F(I440fxTest, loading_restores_the_memory_map) {
 TEST_F(I440fxTest, the_last_row_boundary_is_the_size_of_memory_in_8_mib) {
     EXPECT_EQ(config.read(kHost, 0x67, 1), 8u);
 }
+
+// Reads of the shadowed area stand in for ports, so that the memory map is compared as well.
+GenericDevice generic_host() {
+    return {.make = [](Bench& b) {
+                auto memory = std::make_shared<Memory>(2u << 20, 1u << 20, b.mmio);
+                auto& bus = b.add<PciBus>(b.ports, b.mmio);
+                b.add<I440fx>(bus, *memory, [](u32 page) { return page >= 0xe0 ? std::optional<u32>(page - 0xe0) : std::nullopt; });
+                b.mmio.map("shadow", 0xf000'0000, 0x40000, {[memory](u32 offset, unsigned) {
+                    const auto view = memory->view({0xc0000 + u64{offset}});
+                    return (view.read << 16) ^ view.write ^ (view.rom ? 1u : 0u);
+                }, {}, 4});
+            },
+            .ports = {{0xcf8, 8}},
+            .mmio = {{0xf000'0000, 0x40000}},
+            .widths = {4},
+            .input = [](Bench& b, Random& random) {
+                PciConfigPorts{b.ports}.write(kHost, static_cast<u8>(0x59 + random() % 7), 1, static_cast<u32>(random() & 0xff));
+            }};
+}
+TEST(I440fxGeneric, state_is_complete) { expect_state_is_complete(generic_host()); }
+TEST(I440fxGeneric, survives_any_traffic) { expect_survives_traffic(generic_host()); }
 
 }  // namespace
 }  // namespace vmm

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "devices/pci.h"
+#include "tests/devices/generic_device_test.h"
 #include "tests/devices/pci_config.h"
 
 namespace vmm {
@@ -209,6 +210,30 @@ TEST_F(PciTest, byte_access_inside_the_configuration_address_reaches_reset_contr
     EXPECT_EQ(ports.read(0xcf9, 1), 0x42u);
     EXPECT_EQ(ports.read(0xcf8, 1), 0xffu);
 }
+
+GenericDevice generic_bus() {
+    return {.make = [](Bench& b) {
+                auto& bus = b.add<PciBus>(b.ports, b.mmio);
+                std::array<IrqLine, 4> pirq;
+                for (unsigned i = 0; i < 4; ++i) pirq[i] = b.line("PIRQ" + std::to_string(i));
+                bus.set_pirq_sink([pirq](unsigned i, bool level) { pirq[i].set(level); });
+                b.add<Card>(bus, pci_devfn(3, 0), 1, 0x10);
+                b.add<Card>(bus, pci_devfn(7, 0), 1, 0x20);
+            },
+            .ports = {{0xcf8, 8}, {0xcfc, 4}, {0xc000, 0x40}},
+            .mmio = {{0xfebf'0000, 0x2000}},
+            .widths = {1, 2, 4},
+            .input = [](Bench& b, Random& random) {
+                auto& card = b.device<Card>(1 + random() % 2);
+                if (random() % 3 == 0) card.set_irq(random() % 2 == 0);
+                const u8 bar = random() % 2 == 0 ? kBar0 : kBar1;
+                const u32 at = bar == kBar0 ? 0xc000 + 32 * static_cast<u32>(random() % 2) : 0xfebf'0000 + 4096 * static_cast<u32>(random() % 2);
+                PciConfigPorts{b.ports}.write(card.devfn(), bar, 4, at);
+                PciConfigPorts{b.ports}.write(card.devfn(), kCommand, 2, static_cast<u32>(random() % 4));
+            }};
+}
+TEST(PciGeneric, state_is_complete) { expect_state_is_complete(generic_bus()); }
+TEST(PciGeneric, survives_any_traffic) { expect_survives_traffic(generic_bus()); }
 
 }  // namespace
 }  // namespace vmm

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "devices/piix3.h"
+#include "tests/devices/generic_device_test.h"
 #include "tests/devices/pci_config.h"
 
 namespace vmm {
@@ -105,6 +106,27 @@ TEST_F(Piix3Test, the_reset_type_reads_back) {
     ports.write(0xcf9, 1, 0x02);
     EXPECT_EQ(ports.read(0xcf9, 1), 0x02u);
 }
+
+GenericDevice generic_bridge() {
+    return {.make = [](Bench& b) {
+                auto& bus = b.add<PciBus>(b.ports, b.mmio);
+                std::array<IrqLine, 16> lines;
+                for (unsigned i = 0; i < 16; ++i) lines[i] = b.line("irq" + std::to_string(i));
+                const IrqLine reset = b.line("reset");
+                b.add<Piix3>(bus, lines, [reset](bool) { reset.pulse(); });
+                b.add<Card>(bus, 5);
+                b.add<Card>(bus, 6);
+            },
+            .ports = {{0xcf8, 8}, {0xcf9, 1}},
+            .widths = {1, 2, 4},
+            .input = [](Bench& b, Random& random) {
+                PciConfigPorts{b.ports}.write(kIsa, static_cast<u8>(kPirqA + random() % 4), 1, static_cast<u32>(random() % 16));
+                b.device<Card>(2 + random() % 2).set_irq(random() % 2 == 0);
+                b.device<Piix3>(1).isa_irq(static_cast<unsigned>(random() % 16)).set(random() % 2 == 0);
+            }};
+}
+TEST(Piix3Generic, state_is_complete) { expect_state_is_complete(generic_bridge()); }
+TEST(Piix3Generic, survives_any_traffic) { expect_survives_traffic(generic_bridge()); }
 
 }  // namespace
 }  // namespace vmm

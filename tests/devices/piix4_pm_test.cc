@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "devices/piix4_pm.h"
+#include "tests/devices/generic_device_test.h"
 #include "tests/devices/pci_config.h"
 
 namespace vmm {
@@ -171,6 +172,35 @@ TEST_F(Piix4PmTest, reset_keeps_the_timer_running) {
     EXPECT_EQ(ports.read(kTmr, 4), 10'738'635u);
     EXPECT_EQ(status(), 0u);
 }
+
+GenericDevice generic_pm() {
+    return {.make = [](Bench& b) {
+                auto& bus = b.add<PciBus>(b.ports, b.mmio);
+                const IrqLine off = b.line("off");
+                b.add<Piix4Pm>(bus, b.ports, b.timers, b.line("sci"), [off] { off.pulse(); });
+            },
+            .ports = {{kBase, 64}, {kBase, 8}, {0x700, 16}, {0xafe0, 4}, {0xb2, 2}, {0xcf8, 8}},
+            .widths = {1, 2, 4},
+            .prepare = [](Bench& b) {
+                PciConfigPorts config{b.ports};
+                config.write(kPm, 0x40, 4, kBase | 1);
+                config.write(kPm, 0x80, 1, 1);
+                config.write(kPm, 0x90, 4, 0x701);
+                config.write(kPm, 0xd2, 1, 1);
+                b.out(0xb2, 0xf1);
+                b.out(kEn, 1);
+            },
+            .input = [](Bench& b, Random& random) {
+                auto& pm = b.device<Piix4Pm>(1);
+                if (random() % 2 == 0) pm.press_power_button();
+                else pm.raise_gpe(static_cast<unsigned>(random() % 16));
+                b.out(0xb2, random() % 4 == 0 ? 0xf0 : 0xf1);
+                b.out(kEn, 1);
+            },
+            .longest_pause_ns = 1'000'000'000};
+}
+TEST(Piix4PmGeneric, state_is_complete) { expect_state_is_complete(generic_pm()); }
+TEST(Piix4PmGeneric, survives_any_traffic) { expect_survives_traffic(generic_pm()); }
 
 }  // namespace
 }  // namespace vmm
