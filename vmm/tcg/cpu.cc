@@ -152,7 +152,7 @@ T Cpu::read_slow(u32 address, bool user) {
     if (crosses(address, sizeof(T))) {
         GuestPhys unused;
         (void)mmu_->lookup(address, Access::Read, user, unused);
-        (void)mmu_->lookup(address + sizeof(T) - 1, Access::Read, user, unused);
+        (void)mmu_->lookup((address + sizeof(T) - 1) & ~kOffsetMask, Access::Read, user, unused);
         T value = 0;
         for (unsigned i = 0; i < sizeof(T); ++i)
             value = static_cast<T>(value | static_cast<T>(read_slow<u8>(address + i, user)) << (8 * i));
@@ -175,7 +175,7 @@ void Cpu::write_slow(u32 address, T value, bool user) {
         // Both pages are checked before either is written.
         GuestPhys unused;
         (void)mmu_->lookup(address, Access::Write, user, unused);
-        (void)mmu_->lookup(address + sizeof(T) - 1, Access::Write, user, unused);
+        (void)mmu_->lookup((address + sizeof(T) - 1) & ~kOffsetMask, Access::Write, user, unused);
         for (unsigned i = 0; i < sizeof(T); ++i) write_slow<u8>(address + i, static_cast<u8>(value >> (8 * i)), user);
         return;
     }

@@ -119,9 +119,9 @@ void exec_enter(Cpu& cpu, const Insn& insn) {
 
     cpu.write(kSs, pushed_at(1), size, ebp);
     for (u32 n = 1; n < level; ++n) cpu.write(kSs, pushed_at(n + 1), size, cpu.read(kSs, display_at(n), size));
-    const u32 frame_value = stack_wrap(cpu, frame);
+    const u32 frame_value = cpu.stack32() ? frame : (esp & 0xffff0000) | (frame & 0xffff);
     if (level != 0) cpu.write(kSs, pushed_at(level + 1), size, frame_value);
-    cpu.set(kEbp, size == 4 && cpu.stack32() ? 4 : 2, frame_value);
+    cpu.set(kEbp, size, frame_value);
     cpu.set_esp(final_esp);
 }
 

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/tcg/case_generator.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/tcg/user_engine.h"
+
+namespace vmm::test {
+
+using namespace tcg;
+
+namespace {
+
+constexpr u32 mask16 = 0xffff;
+
+// EA as the generator needs it, from registers of a case.
+u32 effective_address(const MemOperand& m, const NativeState& s) {
+    u32 a = m.disp;
+    if (m.base != MemOperand::kNone) a += s.gpr[m.base];
+    if (m.index != MemOperand::kNone) a += s.gpr[m.index] * m.scale;
+    return m.addr_size == 2 ? a & mask16 : a;
+}
+
+void set_address_register(NativeState& s, unsigned reg, unsigned addr_size, u32 value) {
+    s.gpr[reg] = addr_size == 2 ? (s.gpr[reg] & ~mask16) | (value & mask16) : value;
+}
+
+}  // namespace
+
+void CaseGenerator::fill_memory(std::span<u8> data, std::span<u8> read_only) {
+    memory_.clear();
+    for (u32 i = 0; i < (data.size() + read_only.size()) / 4; ++i) {
+        const u32 v = value();
+        for (unsigned j = 0; j < 4; ++j) memory_.push_back(static_cast<u8>(v >> (8 * j)));
+    }
+    // Some stretches of equal bytes, so that REPE has something to do.
+    for (unsigned i = 0; i < 40; ++i) std::memset(&memory_[below(static_cast<u32>(memory_.size()) - 64)], i % 2 == 0 ? 0 : 0xff, below(60));
+    std::copy_n(memory_.begin(), data.size(), data.begin());
+    std::copy_n(memory_.begin() + static_cast<std::ptrdiff_t>(data.size()), read_only.size(), read_only.begin());
+}
+
+u32 CaseGenerator::value() {
+    constexpr u32 kCorners[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000,
+                                0xfffffffe, 0xffffffff, 0x01010101, 0x99999999, 0x0a0a0a0a};
+    switch (below(4)) {
+    case 0: return kCorners[below(std::size(kCorners))];
+    case 1: return below(256);
+    default: return (*this)();
+    }
+}
+
+// An offset in `segment` whose linear address is worth trying.
+u32 CaseGenerator::target(const Segment& segment) {
+    if (segment.limit != ~u32{0} && one_in(6)) return segment.limit + 4 - below(12);
+    u32 linear = kDataBase + 8 + below(kDataSize - 16);
+    switch (below(12)) {
+    case 0: linear = kDataBase + 0x1000 - 12 + below(16); break;      // between two pages
+    case 1: linear = kReadOnlyBase - 12 + below(24); break;           // into the read-only page
+    case 2: linear = kReadOnlyBase + below(0xff0); break;
+    case 3: linear = kDataEnd - 12 + below(16); break;                // past the end
+    case 4: linear = kDataBase - 8 + below(12); break;                // before the start
+    default: break;
+    }
+    if (!one_in(3)) linear &= ~u32{3};
+    return linear - segment.base;
+}
+
+void CaseGenerator::choose_segments(Segments segments, NativeState& s) {
+    if (segments == Segments::Flat) {
+        for (u16& selector : s.seg) selector = kFlatData;
+        s.seg[kNativeCs] = kFlatCode;
+        return;
+    }
+    const auto data = [&]() -> u16 {
+        if (one_in(20)) return 0;
+        return one_in(6) ? kFlatData : ldt_selector(one_in(4) ? below(9) : 2 + below(2));
+    };
+    const u16 stacks[] = {kFlatData, ldt_selector(2), ldt_selector(3), ldt_selector(3), ldt_selector(5), ldt_selector(6),
+                          ldt_selector(7)};
+    for (const unsigned i : {kNativeEs, kNativeDs, kNativeFs, kNativeGs}) s.seg[i] = data();
+    s.seg[kNativeSs] = stacks[below(std::size(stacks))];
+    const u16 codes[] = {kFlatCode, ldt_selector(0), ldt_selector(1), ldt_selector(1)};
+    s.seg[kNativeCs] = codes[below(std::size(codes))];
+}
+
+void CaseGenerator::emit(unsigned index, bool code32, NativeCase& c) {
+    const Encoding& e = insn_tables().encodings[index];
+    const Form& form = all_forms()[index];
+    u32 n = 0;
+    const auto put = [&](u32 byte) { c.code[n++] = static_cast<u8>(byte); };
+    bool addr16 = !code32;
+    if (one_in(5)) {
+        constexpr u8 kOverrides[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+        put(kOverrides[below(6)]);
+    }
+    if (one_in(code32 ? 24 : 3)) {
+        put(0x67);
+        addr16 = !addr16;
+    }
+    if (e.prefix == 0 && !e.no_prefix && one_in(4)) put(0x66);
+    if ((form.attributes & kString) != 0 && !one_in(3)) put(one_in(2) ? 0xf2 : 0xf3);
+    if ((form.attributes & kLockable) != 0 && one_in(10)) put(0xf0);
+    if (e.prefix != 0) put(e.prefix);
+    if (e.two_byte) put(0x0f);
+    put(e.opcode + below(e.opcode_count));
+    displacement_at_ = static_cast<u8>(n);
+    if (insn_tables().compiled[index].has_modrm) {
+        u32 modrm = below(256);
+        if (one_in(2)) modrm &= 0x3f | below(4) << 6;
+        switch (e.rule) {
+        case ModrmRule::AnyMem: modrm = below(0xc0); break;
+        case ModrmRule::AnyReg: modrm |= 0xc0; break;
+        case ModrmRule::Digit: modrm = (modrm & 0xc7) | u32{e.modrm} << 3; break;
+        case ModrmRule::DigitMem: modrm = (below(0xc0) & 0xc7) | u32{e.modrm} << 3; break;
+        case ModrmRule::DigitReg: modrm = 0xc0 | below(8) | u32{e.modrm} << 3; break;
+        case ModrmRule::Exact: modrm = e.modrm + below(e.modrm_count); break;
+        default: break;
+        }
+        put(modrm);
+        displacement_at_ = static_cast<u8>(n + (!addr16 && modrm < 0xc0 && (modrm & 7) == 4 ? 1 : 0));
+    }
+    while (n < sizeof c.code) put((*this)());
+}
+
+// Makes a memory operand land on a target, by a register of its address or its displacement.
+void CaseGenerator::place_operand(const Insn& insn, NativeCase& c) {
+    const MemOperand& m = insn.mem;
+    const Segment segment = segment_of(c.state.seg[m.seg]);
+    const u32 wanted = target(segment);
+    const u32 by = wanted - effective_address(m, c.state);
+    if (m.base != MemOperand::kNone && m.base != m.index) {
+        set_address_register(c.state, m.base, m.addr_size, c.state.gpr[m.base] + by);
+    } else if (m.base != MemOperand::kNone) {
+        set_address_register(c.state, m.base, m.addr_size, (wanted - m.disp) / (1u + m.scale));
+    } else if (m.index != MemOperand::kNone) {
+        set_address_register(c.state, m.index, m.addr_size, (wanted - m.disp) / m.scale);
+    } else {
+        std::memcpy(c.code + displacement_at_, &wanted, m.addr_size);
+    }
+}
+
+// Registers that the instruction uses without naming them, and values that make both outcomes likely.
+void CaseGenerator::choose_implied(const Insn& insn, NativeCase& c) {
+    NativeState& s = c.state;
+    const Segment stack = segment_of(s.seg[kNativeSs]);
+    const unsigned stack_size = stack.big() ? 4 : 2;
+    const bool stack_operand = insn.mem.base == kEsp || insn.mem.index == kEsp;
+    if (!(insn.is_mem(0) || insn.is_mem(1)) || !stack_operand) {
+        set_address_register(s, kEsp, stack_size, target(stack));
+    }
+    switch (insn.op) {
+    case Op::Leave: case Op::Enter: set_address_register(s, kEbp, stack_size, target(stack)); break;
+    case Op::Movs: case Op::Cmps: case Op::Stos: case Op::Lods: case Op::Scas: {
+        set_address_register(s, kEdi, insn.mem.addr_size, target(segment_of(s.seg[kNativeEs])));
+        if (insn.mem.base == kEsi)
+            set_address_register(s, kEsi, insn.mem.addr_size, target(segment_of(s.seg[insn.mem.seg])));
+        // Overlapping operands, some of the time.
+        if (one_in(4)) set_address_register(s, kEdi, insn.mem.addr_size, s.gpr[kEsi] + below(9) - 4);
+        if (insn.rep != Rep::None) set_address_register(s, kEcx, insn.mem.addr_size, one_in(30) ? 100 : below(24));
+        c.repeat = 200;
+        break;
+    }
+    case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc:
+        if (insn.is_mem(0) && insn.is_reg(1) && !one_in(8)) s.gpr[insn.operand[1].reg] = below(2048) - 1024;
+        break;
+    case Op::Div: case Op::Idiv:
+        if (one_in(2)) s.gpr[kEdx] = one_in(2) ? 0 : static_cast<u32>(static_cast<i32>(s.gpr[kEax]) >> 31);
+        if (one_in(2)) s.gpr[kEax] = static_cast<u32>(static_cast<i8>(s.gpr[kEax]));
+        break;
+    case Op::Cmpxchg: case Op::Cmpxchg8b: {
+        if (one_in(2)) break;
+        const u32 at = effective_address(insn.mem, s) + segment_of(s.seg[insn.mem.seg]).base - kDataBase;
+        if (!insn.is_mem(0)) {
+            s.gpr[kEax] = s.gpr[insn.operand[0].reg & (insn.operand[0].width == 1 ? 3 : 7)];
+        } else if (at < memory_.size() - 8) {
+            std::memcpy(&s.gpr[kEax], &memory_[at], 4);
+            std::memcpy(&s.gpr[kEdx], &memory_[at + 4], 4);
+        }
+        break;
+    }
+    default: break;
+    }
+}
+
+void CaseGenerator::choose_immediate(const Insn& insn, NativeCase& c) {
+    u8* const end = c.code + insn.length;
+    if (insn.op == Op::Enter) {
+        if (!one_in(4)) end[-2] = 0;
+        if (!one_in(4)) end[-1] = static_cast<u8>(below(6));
+        return;
+    }
+    for (unsigned i = 0; i < insn.operand_count; ++i) {
+        if (insn.operand[i].kind != OperandKind::Imm || std::strchr(insn.form->operands, 'I') == nullptr || !one_in(3)) continue;
+        const u32 v = value();
+        const bool byte = std::strstr(insn.form->operands, "Ib") != nullptr || std::strstr(insn.form->operands, "Is") != nullptr;
+        const unsigned size = byte ? 1 : insn.operand[i].width;
+        std::memcpy(end - size, &v, size);
+    }
+}
+
+bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn& insn) {
+    c = NativeCase{};
+    choose_segments(segments, c.state);
+    const Segment code = segment_of(c.state.seg[kNativeCs]);
+    for (u32& r : c.state.gpr) r = value();
+    c.state.eflags = 0x202 | ((*this)() & kArithFlags) | (one_in(4) ? u32{kDf} : 0);
+    c.repeat = 1;
+    emit(index, code.big(), c);
+    if (decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok || insn.form != &all_forms()[index]) return false;
+    const bool memory = insn.is_mem(0) || insn.is_mem(1);
+    if (memory && (insn.form->attributes & kString) == 0) place_operand(insn, c);
+    choose_implied(insn, c);
+    choose_immediate(insn, c);
+    if (decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok || insn.form != &all_forms()[index]) return false;
+    c.code_length = insn.length;
+    std::fill(c.code + insn.length, std::end(c.code), u8{0x90});
+    c.code_at = kCodeBase + 0x800 + below(0x1000);
+    c.state.eip = c.code_at - code.base;
+    return true;
+}
+
+}  // namespace vmm::test
