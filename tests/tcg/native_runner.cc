@@ -129,7 +129,8 @@ asm("restore_from_signal: mov $173, %eax; int $0x80");
 
 extern "C" [[noreturn]] void run() {
     struct Mapping { unsigned long at, size, offset; int protection; };
-    constexpr int kRead = 1, kWrite = 2, kExecute = 4, kSharedFixed = 0x11, kPrivateFixedAnonymous = 0x32;
+    // Populated, so that the error codes of faults show protection and not pages that are still to come.
+    constexpr int kRead = 1, kWrite = 2, kExecute = 4, kSharedFixedPopulate = 0x8011, kPrivateFixedAnonymous = 0x32;
     const Mapping mappings[] = {
         {kSharedBase, sizeof(Shared), 0, kRead | kWrite},
         {kCodeBase, kCodeSize, 0, kRead | kExecute},
@@ -137,7 +138,8 @@ extern "C" [[noreturn]] void run() {
         {kReadOnlyBase, 0x1000, kCodeSize + kDataSize, kRead},
     };
     for (const Mapping& m : mappings) {
-        const long at = call(__NR_mmap2, static_cast<long>(m.at), static_cast<long>(m.size), m.protection, kSharedFixed, 3,
+        const long at = call(__NR_mmap2, static_cast<long>(m.at), static_cast<long>(m.size), m.protection, kSharedFixedPopulate,
+                             3,
                              static_cast<long>(m.offset >> 12));
         if (at != static_cast<long>(m.at)) leave(2);
     }

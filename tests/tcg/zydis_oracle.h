@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 
 #include "vmm/types.h"
 
@@ -21,10 +22,31 @@ class Zydis {
         for (const auto mode : {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT,
                                 ZYDIS_DECODER_MODE_TZCNT, ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
             ZydisDecoderEnableMode(&decoder_, mode, ZYAN_FALSE);
+        ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_INTEL);
+        const auto set = [this](ZydisFormatterProperty property, ZyanUPointer value) {
+            ZydisFormatterSetProperty(&formatter_, property, value);
+        };
+        set(ZYDIS_FORMATTER_PROP_FORCE_SIZE, 1);
+        set(ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, 0);
+        set(ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, 0);
+        set(ZYDIS_FORMATTER_PROP_DISP_PADDING, 0);
+        set(ZYDIS_FORMATTER_PROP_IMM_PADDING, 0);
+        set(ZYDIS_FORMATTER_PROP_IMM_SIGNEDNESS, ZYDIS_SIGNEDNESS_UNSIGNED);
+        set(ZYDIS_FORMATTER_PROP_DISP_SIGNEDNESS, ZYDIS_SIGNEDNESS_SIGNED);
     }
 
     bool decode(std::span<const u8> bytes) {
         return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder_, nullptr, bytes.data(), bytes.size(), &insn));
+    }
+
+    // Intel syntax with explicit sizes and plain numbers; the instruction is at `address`.
+    std::string text(std::span<const u8> bytes, u32 address) {
+        ZydisDecodedInstruction full;
+        ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, bytes.data(), bytes.size(), &full, operands))) return "(invalid)";
+        char out[256];
+        ZydisFormatterFormatInstruction(&formatter_, &full, operands, full.operand_count_visible, out, sizeof out, address, nullptr);
+        return out;
     }
 
     unsigned length() const { return insn.length; }
@@ -48,6 +70,7 @@ class Zydis {
 
   private:
     ZydisDecoder decoder_{};
+    ZydisFormatter formatter_{};
 };
 
 }  // namespace vmm::test
