@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stepper: something that moves a Cpu one step. The tests of the privileged architecture run on each of them: the plainest
+// possible interpreter (look at the boundary, decode, exec_for(), commit), the translator with generated code, and the
+// translator in single steps.
+#pragma once
+
+#include <memory>
+
+#include "vmm/tcg/cpu.h"
+#include "vmm/tcg/cpu_model.h"
+
+namespace vmm::tcg::test {
+
+class Stepper {
+  public:
+    virtual ~Stepper() = default;
+    virtual Cpu& cpu() = 0;
+    // One step: the delivery of an event that is due, or an instruction (one iteration of a REP). A fault of the
+    // instruction is delivered within the step. Throws TripleFaultStop.
+    virtual void step() = 0;
+};
+
+// What a Cpu is connected to.
+struct Board {
+    Board() : mmio("mmio"), ports("ports"), memory(0x200000, 0x1000, mmio), timers(clock) {
+        memory.map_ram(0, 0, 0x200);
+    }
+    IoBus mmio, ports;
+    Memory memory;
+    Clock clock;
+    Timers timers;
+    CpuPins pins;
+};
+
+using StepperFactory = std::unique_ptr<Stepper> (*)(Board&, const CpuModel&);
+
+std::unique_ptr<Stepper> make_interpreter(Board& board, const CpuModel& model);
+std::unique_ptr<Stepper> make_translator(Board& board, const CpuModel& model);         // blocks of one instruction
+std::unique_ptr<Stepper> make_single_stepper(Board& board, const CpuModel& model);     // the translator without blocks
+
+}  // namespace vmm::tcg::test
