@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <memory>
 #include <string>
+
+#include "tests/devices/generic_device_test.h"
 
 namespace vmm {
 namespace {
@@ -218,6 +221,23 @@ TEST_F(FwCfgTest, ResetSelectsTheSignature) {
     cfg.reset();
     EXPECT_EQ(read(4), "QEMU");
 }
+
+// Memory stays zero here: descriptors found in it do nothing, so that port traffic is all there is.
+GenericDevice on_a_bench() {
+    auto memories = std::make_shared<std::vector<std::unique_ptr<Memory>>>();
+    return {.make =
+                [memories](Bench& b) {
+                    memories->push_back(std::make_unique<Memory>(0x10000, 0, b.mmio));
+                    memories->back()->map_ram(0, 0, 16);
+                    auto& fw_cfg = b.add<FwCfg>(b.ports, *memories->back());
+                    fw_cfg.add_file("etc/one", {1, 2, 3, 4, 5, 6, 7, 8, 9});
+                    for (u16 key = 2; key < 0x12; ++key) fw_cfg.set(key, std::vector<u8>(key * 3u, static_cast<u8>(key)));
+                },
+            .ports = {{0x510, 2}, {0x514, 8}},
+            .widths = {1, 2, 4}};
+}
+TEST(FwCfg, StateIsComplete) { expect_state_is_complete(on_a_bench()); }
+TEST(FwCfg, SurvivesAnyTraffic) { expect_survives_traffic(on_a_bench()); }
 
 }  // namespace
 }  // namespace vmm

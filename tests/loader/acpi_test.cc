@@ -4,6 +4,7 @@
 #include "vmm/acpi/acpi.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -157,7 +158,7 @@ struct AcpiText : testing::Test {
         return {std::istreambuf_iterator<char>(in), {}};
     }
     const std::filesystem::path dir =
-        std::filesystem::path(testing::TempDir()) / ("acpi_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+        std::filesystem::path(testing::TempDir()) / ("vmm_acpi_" + std::to_string(getpid()));
 };
 
 TEST_F(AcpiText, EveryTableDisassemblesWithoutComplaint) {

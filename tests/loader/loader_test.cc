@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// load_kernel() from files to fw_cfg. The real kernel is that of the guest cache (VMM_TEST_KERNEL names another).
+// load_kernel() from files to fw_cfg. The real kernels are those of the guest cache (tools/guests).
 #include "vmm/loader/loader.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -32,7 +33,7 @@ struct LoaderTest : testing::Test {
     }
 
     const std::filesystem::path dir =
-        std::filesystem::path(testing::TempDir()) / ("loader_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+        std::filesystem::path(testing::TempDir()) / ("vmm_loader_" + std::to_string(getpid()));
     IoBus ports{"port"}, mmio{"mmio"};
     Memory memory{1u << 20, 0, mmio};
     FwCfg fw_cfg{ports, memory};
@@ -85,10 +86,19 @@ TEST_F(LoaderTest, MultibootKernelGoesIntoFwCfgWithItsRom) {
     EXPECT_NE(fw_cfg.find_file("genroms/multiboot.bin"), nullptr);
 }
 
-TEST_F(LoaderTest, RealLinuxKernelGoesIntoFwCfgWithItsRom) {
-    const char* named = std::getenv("VMM_TEST_KERNEL");
-    const std::string kernel = named != nullptr ? named : "";
-    if (kernel.empty() || !std::filesystem::exists(kernel)) GTEST_SKIP() << "no Linux kernel here; VMM_TEST_KERNEL names one";
+class RealKernelTest : public LoaderTest, public testing::WithParamInterface<const char*> {
+  protected:
+    static std::filesystem::path cache() {
+        if (const char* named = std::getenv("VMM_GUESTS")) return named;
+        if (const char* xdg = std::getenv("XDG_CACHE_HOME")) return std::filesystem::path(xdg) / "vmm/guests";
+        const char* home = std::getenv("HOME");
+        return std::filesystem::path(home != nullptr ? home : "/") / ".cache/vmm/guests";
+    }
+};
+
+TEST_P(RealKernelTest, GoesIntoFwCfgWithItsRom) {
+    const std::string kernel = cache() / GetParam();
+    if (!std::filesystem::exists(kernel)) GTEST_SKIP() << kernel << " is not there; tools/guests makes it";
     const auto initrd = write("initrd", std::vector<u8>(10000, 0x33));
     ASSERT_EQ(error({.kernel = kernel, .initrd = initrd, .append = "console=ttyS0"}), "");
     const auto setup = fw_cfg.item(0x18);
@@ -102,6 +112,8 @@ TEST_F(LoaderTest, RealLinuxKernelGoesIntoFwCfgWithItsRom) {
     EXPECT_EQ(fw_cfg.item(0x12)[9999], 0x33);
     EXPECT_EQ(boot_order(), "/rom@genroms/linuxboot.bin");
 }
+
+INSTANTIATE_TEST_SUITE_P(Debian, RealKernelTest, testing::Values("vmlinuz-686", "vmlinuz-686-pae"));
 
 }  // namespace
 }  // namespace vmm
