@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line, in QEMU's spellings: long options with one or two dashes alike, "-m 256" as well as "--m=256".
+//
+// One table (option_table.cc) drives parsing, the help text and the suggestions. Nothing here touches the host: files are
+// not looked at. A wrong option is refused by name in one sentence, with the nearest right one.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vmm/config.h"
+
+namespace vmm {
+
+struct CommandLine {
+    enum class Action {
+        Run,          // config is complete and checked
+        Print,        // print text and leave with status 0: --help, --version, -cpu help, ...
+        AccelHelp,    // -accel help: say what this host offers
+    };
+    Action action = Action::Run;
+    std::string text;
+    MachineConfig config;
+};
+
+// Without the program's own name. An error means status 1.
+Result<CommandLine> parse_command_line(std::span<const std::string> args);
+Result<CommandLine> parse_command_line(int argc, const char* const* argv);
+
+}  // namespace vmm
