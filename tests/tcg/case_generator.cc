@@ -127,7 +127,8 @@ void CaseGenerator::emit(unsigned index, bool code32, NativeCase& c) {
 void CaseGenerator::place_operand(const Insn& insn, NativeCase& c) {
     const MemOperand& m = insn.mem;
     const Segment segment = segment_of(c.state.seg[m.seg]);
-    const u32 wanted = target(segment);
+    u32 wanted = target(segment);
+    if ((insn.form->attributes & kAlign16) != 0 && !one_in(6)) wanted = ((wanted + segment.base) & ~u32{15}) - segment.base;
     const u32 by = wanted - effective_address(m, c.state);
     if (m.base != MemOperand::kNone && m.base != m.index) {
         set_address_register(c.state, m.base, m.addr_size, c.state.gpr[m.base] + by);
@@ -199,6 +200,65 @@ void CaseGenerator::choose_immediate(const Insn& insn, NativeCase& c) {
     }
 }
 
+// A number of an IEEE format: zeros, denormals, infinities, NaNs of both kinds, and values whose sums and products are
+// neither always exact nor always out of range.
+u64 CaseGenerator::float_bits(unsigned exponent_bits, unsigned fraction_bits) {
+    const u64 fraction_mask = (u64{1} << fraction_bits) - 1;
+    const u32 exponent_max = (1u << exponent_bits) - 1;
+    const u64 random_fraction = (u64{(*this)()} << 32 | (*this)()) & fraction_mask;
+    u32 exponent = exponent_max / 2 + below(64) - 32;
+    u64 fraction = random_fraction;
+    switch (below(10)) {
+    case 0: exponent = 0, fraction = 0; break;
+    case 1: exponent = 0; break;
+    case 2: exponent = exponent_max, fraction = 0; break;
+    case 3: exponent = exponent_max; break;
+    case 4: exponent = 1 + below(3); break;
+    case 5: exponent = exponent_max - 1 - below(3); break;
+    case 6: fraction = 0; break;
+    case 7: fraction = fraction_mask & ~u64{below(4)}; break;
+    default: break;
+    }
+    const u64 sign = below(2);
+    return sign << (exponent_bits + fraction_bits) | u64{exponent} << fraction_bits | fraction;
+}
+
+void CaseGenerator::choose_float(const Form& form, NativeCase& c) {
+    NativeFloat& fp = c.state.fp;
+    c.use_fp = 1;
+    const bool masked = !one_in(8);
+    fp.control = static_cast<u16>(0x40 | below(4) << 10 | (one_in(3) ? below(4) : 3u) << 8 | (masked ? 0x3f : below(64)));
+    const u32 flags = one_in(3) ? below(128) : 0;
+    const bool pending = (flags & ~fp.control & 0x3f) != 0;
+    fp.status = static_cast<u16>(below(8) << 11 | (below(16) << 8 & 0x700) | (below(2) << 14) | flags | (pending ? 0x8080 : 0));
+    // Mostly full; an operand that is empty is a stack fault.
+    fp.tag = 0;
+    if (one_in(3))
+        for (unsigned r = 0; r < 8; ++r)
+            if (one_in(4)) fp.tag |= static_cast<u16>(3 << (2 * r));
+    for (auto& st : fp.st) {
+        const u64 v = float_bits(15, 48);   // sign, exponent, and the upper part of a significand
+        u64 significand = u64{1} << 63 | (v & ((u64{1} << 48) - 1)) << 15 | (one_in(2) ? below(1 << 15) : 0);
+        u16 exponent = static_cast<u16>(v >> 48);
+        if ((exponent & 0x7fff) == 0) significand &= ~(u64{1} << 63);
+        if (one_in(12)) significand = one_in(2) ? significand << 1 : significand ^ u64{1} << 63;   // unnormals and the like
+        if (one_in(3)) exponent = static_cast<u16>((exponent & 0x8000) | (0x3fff + below(70) - 3));
+        std::memcpy(st, &significand, 8);
+        std::memcpy(st + 8, &exponent, 2);
+    }
+    fp.mxcsr = (one_in(8) ? below(64) << 7 : 0x1f80u) | below(4) << 13 | (one_in(6) ? 0x8000u : 0) | (one_in(6) ? 0x40u : 0) |
+               (one_in(2) ? below(64) : 0);
+    // Unmasked overflow and underflow follow rules of their own (SDM volume 1, 4.9.1.5), which are not done yet.
+    fp.mxcsr |= 0xc00;
+    const bool doubles = std::strstr(op_name(form.op), "pd") != nullptr || std::strstr(op_name(form.op), "sd") != nullptr;
+    for (auto& xmm : fp.xmm) {
+        for (unsigned i = 0; i < 16; i += 8) {
+            const u64 v = doubles ? float_bits(11, 52) : float_bits(8, 23) << 32 | float_bits(8, 23);
+            std::memcpy(xmm + i, &v, 8);
+        }
+    }
+}
+
 bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn& insn) {
     c = NativeCase{};
     choose_segments(segments, c.state);
@@ -213,6 +273,7 @@ bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn&
     choose_implied(insn, c);
     choose_immediate(insn, c);
     if (decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok || insn.form != &all_forms()[index]) return false;
+    if ((insn.form->attributes & (kX87 | kMmx | kSse)) != 0) choose_float(*insn.form, c);
     c.code_length = insn.length;
     std::fill(c.code + insn.length, std::end(c.code), u8{0x90});
     c.code_at = kCodeBase + 0x800 + below(0x1000);

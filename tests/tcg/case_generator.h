@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random cases for one form of the instruction table: prefixes, ModRM, registers with corner values, memory operands that
-// land where something is to be learnt (page borders, read-only and absent pages, segment limits), EFLAGS.
+// land where something is to be learnt (page borders, read-only and absent pages, segment limits), EFLAGS, and x87 and SSE
+// state with all kinds of numbers.
 #pragma once
 
 #include <random>
@@ -32,6 +33,8 @@ class CaseGenerator {
     void place_operand(const tcg::Insn& insn, NativeCase& c);
     void choose_implied(const tcg::Insn& insn, NativeCase& c);
     void choose_immediate(const tcg::Insn& insn, NativeCase& c);
+    void choose_float(const tcg::Form& form, NativeCase& c);
+    u64 float_bits(unsigned exponent_bits, unsigned fraction_bits);
 
     std::mt19937 random_;
     std::vector<u8> memory_;          // data, then read-only

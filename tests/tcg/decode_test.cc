@@ -98,7 +98,7 @@ bool spelt_differently(const Insn& insn) {
     case Op::Lar: case Op::Lsl: return !insn.is_mem(1);           // Zydis widens a register as source
     case Op::Ud: case Op::Clflush: return true;                   // Zydis' own idea of operand sizes
     case Op::Nop: return insn.has_modrm;                          // 0F 0D-1F: names of later instructions
-    case Op::Fnop: case Op::Fsetpm: case Op::Fucomp: return true;
+    case Op::Fsetpm: case Op::Fucomp: return true;
     default: return false;
     }
 }

@@ -94,6 +94,17 @@ class HelperEngine final : public UserEngine {
         s.eip = n.eip;
         s.eflags = n.eflags;
         for (unsigned i = 0; i < 6; ++i) s.seg[i] = segment_of(n.seg[i]);
+        s.fpu.control = n.fp.control;
+        s.fpu.status = n.fp.status;
+        s.fpu.tag = 0;
+        for (unsigned i = 0; i < 8; ++i) {
+            if ((n.fp.tag >> (2 * i) & 3) != 3) s.fpu.tag = static_cast<u8>(s.fpu.tag | 1u << i);
+            const unsigned r = (i + (n.fp.status >> 11)) & 7;
+            std::memcpy(&s.fpu.significand[r], n.fp.st[i], 8);
+            std::memcpy(&s.fpu.exponent[r], n.fp.st[i] + 8, 2);
+            std::memcpy(&s.xmm[i], n.fp.xmm[i], 16);
+        }
+        s.mxcsr = n.fp.mxcsr;
         s.cr2 = 0;
         cpu_.mode_changed();
     }
@@ -103,6 +114,17 @@ class HelperEngine final : public UserEngine {
         for (unsigned i = 0; i < 8; ++i) n.gpr[i] = s.gpr[i];
         n.eip = s.eip;
         n.eflags = s.eflags;
+        n.fp.control = s.fpu.control;
+        n.fp.status = s.fpu.status;
+        n.fp.tag = 0;
+        for (unsigned i = 0; i < 8; ++i) {
+            if ((s.fpu.tag >> i & 1) == 0) n.fp.tag = static_cast<u16>(n.fp.tag | 3u << (2 * i));
+            const unsigned r = (i + (s.fpu.status >> 11)) & 7;
+            std::memcpy(n.fp.st[i], &s.fpu.significand[r], 8);
+            std::memcpy(n.fp.st[i] + 8, &s.fpu.exponent[r], 2);
+            std::memcpy(n.fp.xmm[i], &s.xmm[i], 16);
+        }
+        n.fp.mxcsr = s.mxcsr;
     }
 
     IoBus ports_{"ports"}, mmio_{"mmio"};

@@ -231,12 +231,17 @@ template <class Math>
 void remainder(X87Op& op) {
     op.note_pointers();
     if (x87_empty(op.f, 0) || x87_empty(op.f, 1)) {
-        if (op.underflow()) x87_set(op.f, 0, kF80Indefinite);
+        if (!op.underflow()) return;
+        op.set_codes(kX87C2, 0);
+        x87_set(op.f, 0, kF80Indefinite);
         return;
     }
     const host::Result r = partial_remainder<Math>(x87_get(op.f, 0), x87_get(op.f, 1), op.f.control);
     if (!op.commit(r.status)) return;
-    op.set_codes(kX87Codes, r.status);
+    // Without a quotient C0 and C3 stay: the host's would be those of whatever it did before.
+    const F80Class result = classify(r.value);
+    if (result == F80Class::QNan || result == F80Class::SNan) op.set_codes(kX87C1 | kX87C2, 0);
+    else op.set_codes(kX87Codes, r.status);
     x87_set(op.f, 0, r.value);
 }
 

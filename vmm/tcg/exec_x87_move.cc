@@ -79,6 +79,7 @@ void constant(X87Op& op) { push_result(op, Constant::run(op.f.control)); }
 
 // --- stores --------------------------------------------------------------------------------------------------------
 
+// An operand that cannot be written faults even where an unmasked exception keeps the value from it.
 // What may not reach memory: besides the exceptions found before computing, unmasked overflow and underflow.
 constexpr u16 kStoreExceptions = kX87PreExceptions | kX87Oe | kX87Ue;
 
@@ -87,6 +88,7 @@ void store_converted(X87Op& op, const typename Store::Out& indefinite, bool pop)
     typename Store::Out out = indefinite;
     if (x87_empty(op.f, 0)) {
         if (op.unmasked(kX87Ie) == 0) op.store(out);
+        else op.probe(sizeof out);
         op.note_pointers();
         if (op.underflow() && pop) x87_pop(op.f);
         return;
@@ -94,6 +96,7 @@ void store_converted(X87Op& op, const typename Store::Out& indefinite, bool pop)
     const u16 status = Store::run(x87_get(op.f, 0), op.f.control, out);
     const bool stored = op.unmasked(status & kStoreExceptions) == 0;
     if (stored) op.store(out);
+    else op.probe(sizeof out);
     op.note_pointers();
     if (op.commit(status) && stored && pop) x87_pop(op.f);
 }
@@ -106,6 +109,8 @@ void store80(X87Op& op) {
         __builtin_memcpy(bytes, &v.significand, 8);
         __builtin_memcpy(bytes + 8, &v.exponent, 2);
         op.store_bytes(bytes, sizeof bytes);
+    } else {
+        op.probe(10);
     }
     op.note_pointers();
     if (empty) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The instruction table: x87, escapes D8-DF and FWAIT, with the aliases that Intel processors execute but the manual
 // does not list (FCOM2, FCOMP3, FXCH4, FCOMP5, FXCH7, FSTP1, FSTP8, FSTP9, FFREEP, and the 8087/287 FENI, FDISI, FSETPM,
-// which do nothing). Reference: Intel SDM volume 2 table A-7 and following. Notation: insn_table.h.
+// which do nothing and do not wait: Fsetpm stands for all three). Reference: Intel SDM volume 2 table A-7 and following. Notation: insn_table.h.
 #include "vmm/tcg/insn_table_flags.h"
 
 namespace vmm::tcg {
@@ -59,7 +59,7 @@ constexpr Row kRows[] = {
     {"DB /5m", Op::Fld, "Mt", kNoFlags, kF}, {"DB /7m", Op::Fstp, "Mt", kNoFlags, kFw},
     {"DB C0+i", Op::Fcmov, "ST,STi", kMoveB, kF}, {"DB C8+i", Op::Fcmov, "ST,STi", kMoveE, kF},
     {"DB D0+i", Op::Fcmov, "ST,STi", kMoveBe, kF}, {"DB D8+i", Op::Fcmov, "ST,STi", kMoveU, kF},
-    {"DB E0", Op::Fnop, "", kNoFlags, kF}, {"DB E1", Op::Fnop, "", kNoFlags, kF},
+    {"DB E0", Op::Fsetpm, "", kNoFlags, kF}, {"DB E1", Op::Fsetpm, "", kNoFlags, kF},
     {"DB E2", Op::Fnclex, "", kNoFlags, kF}, {"DB E3", Op::Fninit, "", kNoFlags, kF},
     {"DB E4", Op::Fsetpm, "", kNoFlags, kF},
     {"DB E8+i", Op::Fucomi, "ST,STi", kFloatCompare, kF}, {"DB F0+i", Op::Fcomi, "ST,STi", kFloatCompare, kF},
