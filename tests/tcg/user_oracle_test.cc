@@ -139,7 +139,9 @@ Tolerance tolerance(const Insn& insn, const NativeResult& ours, const NativeResu
     case Op::Call: case Op::CallInd: t.all = both_faulted; break;         // the stack or the target first
     case Op::Pusha: case Op::Popa: case Op::Enter: t.all = both_faulted; break;   // partly done on the host, never here
     case Op::Maskmovq: case Op::Maskmovdqu: t.all = host_faulted; break;  // bytes masked off may fault on the host
-    case Op::Fldenv: case Op::Frstor: case Op::Fxrstor: t.all = both_faulted; break;   // in which order the image is read
+    case Op::Ldmxcsr: t.all = ours.vector == kGp; break;                  // AMD has a bit 17
+    case Op::Fldenv: case Op::Frstor: t.all = both_faulted; break;        // in which order the image is read
+    case Op::Fxrstor: t.all = both_faulted || ours.vector == kGp; break;  // likewise, and MXCSR
     case Op::Fbld: case Op::Fbstp: t.all = both_faulted; break;           // AMD accesses 10 bytes in two parts
     case Op::Fld: t.all = insn.operand[0].width == 10 && both_faulted; break;   // as FBLD
     case Op::Fstp:
