@@ -22,8 +22,8 @@ class Stepper {
 
 // What a Cpu is connected to.
 struct Board {
-    Board() : mmio("mmio"), ports("ports"), memory(0x200000, 0x1000, mmio), timers(clock) {
-        memory.map_ram(0, 0, 0x200);
+    explicit Board(u32 ram = 0x200000) : mmio("mmio"), ports("ports"), memory(ram, 0x10000, mmio), timers(clock) {
+        memory.map_ram(0, 0, ram >> kPageShift);
     }
     IoBus mmio, ports;
     Memory memory;
