@@ -141,8 +141,8 @@ struct GenericDevice {
     std::function<void(Bench&)> prepare = nullptr;
     std::function<void(Bench&, Random&)> input = nullptr;
     u64 longest_pause_ns = 3'000'000;
-    unsigned accesses = 600;                       // in each stretch of traffic
-    unsigned rounds = 8;
+    unsigned accesses = 200;                       // in each stretch of traffic
+    unsigned rounds = 60;
 };
 
 namespace generic_device {
