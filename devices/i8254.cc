@@ -162,10 +162,13 @@ void set_gate(Counter& c, Tick t, bool gate) {
 void serialize(Archive& ar, Counter& counter) {
     VMM_FIELDS(ar, counter, control, gate, counting, n, start, held, out_before_start, written, load_at, pending, idle_value,
                low_byte, write_high_next, read_high_next, count_latched, latched_count, status_latched, latched_status);
-    // Ticks that no machine lives to see would overflow the arithmetic above.
+    if (!ar.loading()) return;
+    // Ticks that no machine lives to see would overflow the arithmetic above, and a count of 0 divides.
     constexpr Tick kSane = Tick{1} << 60;
-    const auto odd = [](Tick t) { return t > kSane || t < -kSane; };
-    if (ar.loading() && (odd(counter.start) || odd(counter.held) || (odd(counter.load_at) && counter.load_at != I8254::kNever))) {
+    const auto odd_tick = [](Tick t) { return t > kSane || t < -kSane; };
+    const auto odd_count = [](u32 n, bool used) { return n > 0x10000 || (used && n == 0); };
+    if (odd_tick(counter.start) || odd_tick(counter.held) || (odd_tick(counter.load_at) && counter.load_at != I8254::kNever) ||
+        odd_count(counter.n, counter.counting) || odd_count(counter.written, counter.pending)) {
         ar.fail();
         counter = Counter{};
     }
