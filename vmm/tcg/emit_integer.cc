@@ -333,7 +333,7 @@ void Emitter::move(const Insn& insn) {
     const unsigned w = insn.operand[0].width;
     if (insn.is_mem(0)) {
         const auto e = mem(insn, w, true);
-        if (insn.operand[1].kind == OperandKind::Imm) Code::mov(at(w, e), signed_imm(insn.imm, w));
+        if (insn.operand[1].kind == OperandKind::Imm) store_imm(at(w, e), signed_imm(insn.imm, w));
         else Code::mov(at(w, e), reg(insn.operand[1].reg, w));
     } else if (insn.is_mem(1)) {
         const auto e = mem(insn, w, false);
@@ -424,7 +424,7 @@ void Emitter::push_value(const Insn& insn) {
     const auto e = access(lin, 4, true);
     if (insn.is_mem(0)) Code::mov(dword[e], r11d);
     else if (insn.is_reg(0)) Code::mov(dword[e], r32(insn.operand[0].reg));
-    else Code::mov(dword[e], signed_imm(insn.imm, insn.operand[0].width == 1 ? 1 : 4));
+    else store_imm(dword[e], signed_imm(insn.imm, insn.operand[0].width == 1 ? 1 : 4));
     lea(r15d, ptr[r15 - 4]);
 }
 
@@ -449,7 +449,7 @@ void Emitter::call_near(const Insn& insn) {
         }
     }
     const auto e = access(stack_linear(-4), 4, true);
-    Code::mov(dword[e], next);
+    store_imm(dword[e], next);
     lea(r15d, ptr[r15 - 4]);
     left_ = true;
     clobber();

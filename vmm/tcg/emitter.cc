@@ -70,6 +70,9 @@ Address Emitter::state64(const void* member) const {
     return qword[kCpu + static_cast<int>(static_cast<const u8*>(member) - reinterpret_cast<const u8*>(&cpu_))];
 }
 
+// The assembler takes the immediate of a store as a sign-extended number.
+void Emitter::store_imm(const Address& to, u32 value) { mov(to, static_cast<u64>(i64{static_cast<i32>(value)})); }
+
 void Emitter::emit_thunks() {
     auto load_all = [this] {
         for (unsigned i = 0; i < 8; ++i) mov(r32(i), state(&cpu_.s.gpr[i]));
@@ -318,7 +321,7 @@ void Emitter::cold_paths() {
     for (const auto& p : edges_) {
         L(p->label);
         p->link->unlinked = getCurr();
-        mov(state(&cpu_.s.eip), p->link->eip);
+        store_imm(state(&cpu_.s.eip), p->link->eip);
         if (p->link->jump != nullptr) {
             mov(r11, reinterpret_cast<u64>(p->link));
             jmp(exit_link_, T_NEAR);
@@ -376,7 +379,7 @@ void Emitter::emit(Block& block, const Analysis& a) {
     L(no_budget);
     add(kBudget, n);
     block.dead_entry = getCurr();
-    mov(state(&cpu_.s.eip), block.key.eip);
+    store_imm(state(&cpu_.s.eip), block.key.eip);
     jmp(exit_, T_NEAR);
     block_ = nullptr;
     a_ = nullptr;

@@ -51,6 +51,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     };
 
     void emit_thunks();
+    void store_imm(const Xbyak::Address& to, u32 value);
     Xbyak::Reg32 r32(unsigned gpr) const;
     Xbyak::Reg reg(unsigned gpr, unsigned width) const;
     Xbyak::Address state(const void* member) const;      // [r14 + offset], 32-bit

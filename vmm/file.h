@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading a whole file, with errors that name it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vmm/result.h"
+#include "vmm/types.h"
+
+namespace vmm {
+
+Result<std::vector<u8>> read_file(const std::string& path);
+
+}  // namespace vmm
