@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: command line to machine, back ends to ports, and the run.
+#include <glib-unix.h>
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+#include "devices/uart16550.h"
+#include "serial/char_devices.h"
+#include "serial/serial_input.h"
+#include "vmm/board.h"
+#include "vmm/options.h"
+#include "vmm/runner.h"
+
+namespace vmm {
+namespace {
+
+int fail(const std::string& text) {
+    std::fprintf(stderr, "vmm: %s\n", text.c_str());
+    return 1;
+}
+
+void tell(const std::string& text) { std::fprintf(stderr, "vmm: %s\n", text.c_str()); }
+
+// Ends the run from a signal that asks the program to go.
+class QuitSignals {
+  public:
+    QuitSignals(IoThread& io, std::function<void()> quit) : quit_(std::move(quit)) {
+        for (const int n : {SIGTERM, SIGHUP, SIGINT}) {
+            GSource* source = g_unix_signal_source_new(n);
+            g_source_set_callback(source, &QuitSignals::on_signal, this, nullptr);
+            g_source_attach(source, io.context());
+            sources_.push_back(source);
+        }
+    }
+    ~QuitSignals() {
+        for (GSource* source : sources_) {
+            g_source_destroy(source);
+            g_source_unref(source);
+        }
+    }
+    QuitSignals(const QuitSignals&) = delete;
+    QuitSignals& operator=(const QuitSignals&) = delete;
+
+  private:
+    static gboolean on_signal(gpointer self) {
+        static_cast<QuitSignals*>(self)->quit_();
+        return G_SOURCE_CONTINUE;
+    }
+    std::function<void()> quit_;
+    std::vector<GSource*> sources_;
+};
+
+int run(MachineConfig config) {
+    bool tcg = false;
+    for (const Accel a : config.host.accels) tcg |= a == Accel::Tcg;
+    if (!tcg) return fail("-accel kvm: there is no KVM engine yet; leave -accel away, or use -accel tcg");
+
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    resolve_rtc(config, now, local.tm_gmtoff);
+
+    IoThread io;
+    Inbox* inbox = nullptr;
+    std::unique_ptr<CharDevices> chars;
+    auto quit = [&] {
+        if (chars) chars->give_up();
+        if (inbox != nullptr) inbox->post({InputKind::Request, static_cast<u8>(RequestKind::Quit), {}});
+    };
+    chars = std::make_unique<CharDevices>(CharHost{io, tell, quit});
+    if (auto opened = chars->open(config.host.chardevs); !opened) return fail(opened.error().text);
+
+    Outputs outputs;
+    std::array<CharLine*, 4> lines{};
+    for (unsigned n = 0; n < 4; ++n) {
+        if (!config.serial_present[n] || config.host.serial[n].empty()) continue;
+        auto line = chars->line(config.host.serial[n], "serial" + std::to_string(n));
+        if (!line) return fail(line.error().text);
+        lines[n] = *line;
+        outputs.serial[n] = [to = *line](std::span<const u8> bytes) {
+            to->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        };
+    }
+    if (!config.host.debugcon.empty()) {
+        auto line = chars->line(config.host.debugcon, "debugcon");
+        if (!line) return fail(line.error().text);
+        outputs.debug_console = [to = *line](u8 byte) {
+            const char c = static_cast<char>(byte);
+            to->write({&c, 1});
+        };
+    }
+
+    auto machine = Machine::create(config, std::move(outputs));
+    if (!machine) return fail(machine.error().text);
+    Machine& m = **machine;
+    inbox = &m.inbox();
+    const QuitSignals signals(io, quit);
+
+    std::array<std::unique_ptr<SerialInput>, 4> inputs;
+    for (unsigned n = 0; n < 4; ++n) {
+        if (lines[n] == nullptr) continue;
+        inputs[n] = std::make_unique<SerialInput>(m.inbox(), io, static_cast<u8>(n));
+        lines[n]->connect(inputs[n].get());
+    }
+    RunnerOptions options;
+    options.sleep = config.sleep;
+    options.no_reboot = config.no_reboot;
+    options.no_shutdown = config.no_shutdown;
+    options.boundary = [&] {
+        for (unsigned n = 0; n < 4; ++n)
+            if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
+    };
+    const int status = run_machine(m, options);
+    for (CharLine* line : lines)
+        if (line != nullptr) line->connect(nullptr);
+    inbox = nullptr;
+    return status;
+}
+
+}  // namespace
+}  // namespace vmm
+
+int main(int argc, char** argv) {
+    auto line = vmm::parse_command_line(argc, argv);
+    if (!line) return vmm::fail(line.error().text);
+    switch (line->action) {
+        case vmm::CommandLine::Action::Print:
+            std::fputs(line->text.c_str(), stdout);
+            return 0;
+        case vmm::CommandLine::Action::AccelHelp:
+            std::puts("tcg    the translator: exact, works everywhere (default)");
+            std::puts("kvm    not there yet");
+            return 0;
+        case vmm::CommandLine::Action::Run: break;
+    }
+    return vmm::run(std::move(line->config));
+}

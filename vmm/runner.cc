@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace vmm {
+namespace {
+
+using HostClock = std::chrono::steady_clock;
+constexpr u64 kSliceNs = 200'000;                  // host time of a slice, aimed at
+constexpr u64 kMinSlice = 10'000, kMaxSlice = 10'000'000;   // steps
+constexpr u64 kShortestSleepNs = 50'000;
+constexpr u64 kLongestSleepNs = 100'000'000;
+
+u64 host_ns() {
+    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(HostClock::now().time_since_epoch()).count());
+}
+
+class Run {
+  public:
+    Run(Machine& machine, const RunnerOptions& options) : m_(machine), o_(options), host_zero_(host_ns()), guest_zero_(machine.time()) {}
+
+    int operator()() {
+        m_.inbox().on(InputKind::Request, static_cast<u8>(RequestKind::Quit), [this](const Input&) { quit_ = true; });
+        for (;;) {
+            for (const Input& input : m_.inbox().take()) m_.inbox().apply(input);
+            o_.boundary();
+            if (quit_) return 0;
+            const u64 before = host_ns();
+            const Icount from = m_.icount();
+            const Stop stop = m_.run(from + slice_);
+            switch (stop) {
+                case Stop::Limit: adapt(m_.icount() - from, host_ns() - before); break;
+                case Stop::Idle: idle(); break;
+                case Stop::Reset:
+                    if (o_.no_reboot) return 0;
+                    break;
+                case Stop::PowerOff:
+                    if (o_.no_shutdown) wait_for_quit();
+                    return 0;
+                case Stop::DebugExit: return m_.exit_code();
+            }
+        }
+    }
+
+  private:
+    void adapt(u64 steps, u64 ns) {
+        if (ns == 0) ns = 1;
+        const u64 fit = static_cast<u64>(u128{steps} * kSliceNs / ns);
+        slice_ = std::clamp((slice_ * 3 + fit) / 4, kMinSlice, kMaxSlice);
+    }
+
+    // The guest halted. Never sleeps when guest time is behind host time.
+    void idle() {
+        const auto next = m_.next_deadline();
+        if (!next && !o_.sleep) {
+            // Nothing will ever happen without input, and time stands still until there is some.
+            m_.inbox().wait_ns(kLongestSleepNs);
+            return;
+        }
+        const u64 length = next ? (*next > m_.time() ? *next - m_.time() : 0) : kLongestSleepNs;
+        const u64 guest = m_.time() - guest_zero_ + length;
+        const u64 host = host_ns() - host_zero_;
+        const u64 ahead = guest > host ? std::min(guest - host, length) : 0;
+        if (!o_.sleep || ahead < kShortestSleepNs) {
+            if (next || m_.inbox().empty()) m_.idle_jump(next ? *next : m_.time() + length);
+            return;
+        }
+        const u64 start = host_ns();
+        const bool input = m_.inbox().wait_ns(std::min(ahead, kLongestSleepNs));
+        const u64 slept = host_ns() - start;
+        // Input, or a sleep cut into pieces so that we stay attentive: as much guest time passed as host time did.
+        if (input || slept < ahead) m_.idle_jump(m_.time() + std::min(slept, length));
+        else m_.idle_jump(m_.time() + length);
+    }
+
+    void wait_for_quit() {
+        while (!quit_) {
+            m_.inbox().wait_ns(kLongestSleepNs);
+            for (const Input& input : m_.inbox().take())
+                if (input.kind == InputKind::Request) m_.inbox().apply(input);
+        }
+    }
+
+    Machine& m_;
+    const RunnerOptions& o_;
+    u64 host_zero_;
+    GuestTime guest_zero_;
+    u64 slice_ = 100'000;
+    bool quit_ = false;
+};
+
+}  // namespace
+
+int run_machine(Machine& machine, const RunnerOptions& options) { return Run(machine, options)(); }
+
+}  // namespace vmm
