@@ -143,7 +143,10 @@ Tolerance tolerance(const Insn& insn, const NativeResult& ours, const NativeResu
     case Op::Fldenv: case Op::Frstor: t.all = both_faulted; break;        // in which order the image is read
     case Op::Fxrstor: t.all = both_faulted || ours.vector == kGp; break;  // likewise, and MXCSR
     case Op::Fbld: case Op::Fbstp: t.all = both_faulted; break;           // AMD accesses 10 bytes in two parts
-    case Op::Fld: t.all = insn.operand[0].width == 10 && both_faulted; break;   // as FBLD
+    case Op::Fld:
+        t.all = insn.operand[0].width == 10 && both_faulted;              // as FBLD
+        t.x87 = insn.operand[0].width < 10 && (ours.state.fp.status & kExceptionSummary) != 0;  // AMD pushes a denormal all the same
+        break;
     case Op::Fstp:
         t.all = insn.modrm >= 0xc0 ? insn.x87_opcode >> 8 == 1            // FSTP1 has no stack fault on AMD
                                    : insn.operand[0].width == 10 && both_faulted;     // as FBSTP
