@@ -3,7 +3,7 @@
 // Reference: Intel SDM volume 1, 8.3; volume 2.
 // Where the manual leaves something open: a comparison that raises an unmasked #IA leaves C0, C2, C3 (and EFLAGS) as they
 // were; FCOMI and its like clear OF, SF, AF; an FPREM that cannot finish reduces the difference D of the exponents by
-// 32 + D mod 32 and clears C0, C1, C3.
+// 32 + D mod 32 and clears C0, C1, C3; one that computes nothing clears C1 and C2.
 #include <bit>
 
 #include "vmm/tcg/exec_table.h"
@@ -231,18 +231,20 @@ template <class Math>
 void remainder(X87Op& op) {
     op.note_pointers();
     if (x87_empty(op.f, 0) || x87_empty(op.f, 1)) {
-        if (!op.underflow()) return;
         op.set_codes(kX87C2, 0);
-        x87_set(op.f, 0, kF80Indefinite);
+        if (op.underflow()) x87_set(op.f, 0, kF80Indefinite);
         return;
     }
-    const host::Result r = partial_remainder<Math>(x87_get(op.f, 0), x87_get(op.f, 1), op.f.control);
-    if (!op.commit(r.status)) return;
+    const F80 a = x87_get(op.f, 0), b = x87_get(op.f, 1);
+    const host::Result r = partial_remainder<Math>(a, b, op.f.control);
+    const bool computed = op.commit(r.status);
     // Without a quotient C0 and C3 stay: the host's would be those of whatever it did before.
-    const F80Class result = classify(r.value);
-    if (result == F80Class::QNan || result == F80Class::SNan) op.set_codes(kX87C1 | kX87C2, 0);
-    else op.set_codes(kX87Codes, r.status);
-    x87_set(op.f, 0, r.value);
+    if (!computed || is_nan_class(classify(r.value))) {
+        op.set_codes(kX87C1 | kX87C2, 0);
+    } else {
+        op.set_codes(kX87Codes, r.status);
+    }
+    if (computed) x87_set(op.f, 0, r.value);
 }
 
 void fxtract_(X87Op& op) {

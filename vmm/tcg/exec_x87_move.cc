@@ -23,14 +23,14 @@ void push_value(X87Op& op, const F80& value) {
     x87_push(op.f, value);
 }
 
-// A full register is found before the operand is looked at.
+// A full register is found before the operand is looked at. An unmasked #D does not keep a value from being loaded.
 void push_result(X87Op& op, const host::Result& r) {
     op.note_pointers();
     if (!x87_empty(op.f, 7)) {
         if (op.overflow()) x87_push(op.f, kF80Indefinite);
         return;
     }
-    if (op.commit(r.status)) x87_push(op.f, r.value);
+    if (op.commit(r.status) || op.unmasked(r.status & kX87Ie) == 0) x87_push(op.f, r.value);
 }
 
 F80 from_integer(bool negative, u64 magnitude) {
@@ -132,8 +132,11 @@ void fst_(X87Op& op) {
     }
     op.note_pointers();
     F80 v = x87_get(op.f, 0);
+    const bool unchecked = op.opcode() == 1;      // FSTP1, D9 D8+i: pops an empty register
     if (x87_empty(op.f, 0)) {
-        if (!op.underflow()) return;
+        if (!unchecked && !op.underflow()) return;
+        op.set_codes(kX87C1, 0);
+        if (unchecked) return x87_pop(op.f);
         v = kF80Indefinite;
     } else {
         op.set_codes(kX87C1, 0);
@@ -192,8 +195,6 @@ void fcmov_(X87Op& op) {
         if (!op.underflow()) return;
         v = kF80Indefinite;
         if (!condition) return x87_set(op.f, 0, v);
-    } else {
-        op.set_codes(kX87C1, 0);
     }
     if (condition) x87_set(op.f, 0, v);
 }

@@ -28,8 +28,6 @@ F80 zero(bool sign) { return {0, static_cast<u16>(sign ? 0x8000 : 0)}; }
 F80 infinity(bool sign) { return {u64{1} << 63, static_cast<u16>(sign ? 0xffff : 0x7fff)}; }
 F80 one(bool sign) { return {u64{1} << 63, static_cast<u16>((sign ? 0x8000 : 0) | kExponentBias)}; }
 
-bool is_nan(F80Class c) { return c <= F80Class::QNan; }      // or unsupported
-
 X87Computed invalid() { return {kF80Indefinite, kF80Indefinite, kX87Ie}; }
 X87Computed exact(const F80& v, u16 status = 0) { return {v, {}, status}; }
 
@@ -74,7 +72,7 @@ F80 tangent(const F80& x, u16 control, u16& status) {
 bool trigonometric_special(const F80& x, u16 control, X87Computed& r) {
     const F80Class c = classify(x);
     r.has_range = true;
-    if (is_nan(c)) {
+    if (is_nan_class(c)) {
         r = nan_result(x, {}, control);
     } else if (c == F80Class::Infinity) {
         r = invalid();
@@ -131,7 +129,7 @@ X87Computed compute_fsincos(const F80& x, u16 control) {
 X87Computed compute_fptan(const F80& x, u16 control) {
     X87Computed r;
     if (trigonometric_special(x, control, r)) {
-        if ((r.status & kX87Ie) == 0 && is_nan(classify(x))) r.second = r.value;
+        if ((r.status & kX87Ie) == 0 && is_nan_class(classify(x))) r.second = r.value;
         return r;
     }
     r.value = classify(x) == F80Class::Zero ? x : tangent(x, control, r.status);
@@ -143,7 +141,7 @@ X87Computed compute_fptan(const F80& x, u16 control) {
 
 X87Computed compute_f2xm1(const F80& x, u16 control) {
     const F80Class c = classify(x);
-    if (is_nan(c)) return nan_result(x, {}, control);
+    if (is_nan_class(c)) return nan_result(x, {}, control);
     if (c == F80Class::Infinity) return exact(negative(x) ? one(true) : x);
     if (c == F80Class::Zero) return exact(x);
     const u16 status = denormal_flag(c);
@@ -162,7 +160,7 @@ X87Computed compute_f2xm1(const F80& x, u16 control) {
 
 X87Computed compute_fpatan(const F80& x, const F80& y, u16 control) {
     const F80Class cx = classify(x), cy = classify(y);
-    if (is_nan(cx) || is_nan(cy)) return nan_result(x, y, control);
+    if (is_nan_class(cx) || is_nan_class(cy)) return nan_result(x, y, control);
     const u16 status = denormal_flag(cx, cy);
     if (stops(status, control)) return exact(x, status);
     const Quad sign = negative(y) ? -1 : 1;
@@ -212,7 +210,7 @@ X87Computed times_infinite_log(const F80& y, F80Class cy, bool log_negative, u16
 
 X87Computed compute_fyl2x(const F80& x, const F80& y, u16 control) {
     const F80Class cx = classify(x), cy = classify(y);
-    if (is_nan(cx) || is_nan(cy)) return nan_result(x, y, control);
+    if (is_nan_class(cx) || is_nan_class(cy)) return nan_result(x, y, control);
     if (cx == F80Class::Zero) {
         const bool divide = cy == F80Class::Normal || cy == F80Class::Denormal;
         return times_infinite_log(y, cy, true, divide ? static_cast<u16>(kX87Ze | denormal_flag(cy)) : 0);
@@ -237,7 +235,7 @@ X87Computed compute_fyl2x(const F80& x, const F80& y, u16 control) {
 
 X87Computed compute_fyl2xp1(const F80& x, const F80& y, u16 control) {
     const F80Class cx = classify(x), cy = classify(y);
-    if (is_nan(cx) || is_nan(cy)) return nan_result(x, y, control);
+    if (is_nan_class(cx) || is_nan_class(cy)) return nan_result(x, y, control);
     const u16 status = denormal_flag(cx, cy);
     if (cx == F80Class::Zero) {
         if (cy == F80Class::Infinity) return invalid();

@@ -12,6 +12,7 @@ namespace vmm::tcg {
 
 enum class F80Class : u8 { Unsupported, SNan, QNan, Infinity, Zero, Denormal, Normal };
 F80Class classify(const F80& v);
+inline bool is_nan_class(F80Class c) { return c <= F80Class::QNan; }      // or unsupported
 
 struct X87Computed {
     F80 value, second;       // `second` is pushed after `value` replaced ST(0) (FPTAN, FSINCOS)
