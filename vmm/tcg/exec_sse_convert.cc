@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SSE and SSE2 conversions between single, double and integer data, with general and MMX registers too. Complete.
 // Reference: Intel SDM volume 1, 10.4.3, 11.4.1.6; volume 2.
-// CVTPI2PD from memory does not enter the MMX state (volume 2); the other instructions with an MMX operand form always do.
+// CVTPI2PD from memory does not enter the MMX state (volume 2); the other instructions with an MMX operand form always do, but not when they
+// end in #XM.
 #include "vmm/tcg/exec_sse.h"
 #include "vmm/tcg/exec_table.h"
 #include "vmm/tcg/sse_exceptions.h"
