@@ -32,7 +32,7 @@ FpuCase random_case(Random& random, const Insn& insn) {
     c.eflags = static_cast<u32>(random()) & kArithFlags;
     const unsigned width = insn.operand[0].width;
     const F80 v = random_f80(random);
-    for (u8& b : c.memory) b = static_cast<u8>(random());
+    for (unsigned i = 0; i < 16; ++i) c.memory[i] = static_cast<u8>(random());
     const bool integer = random() % 3 == 0;
     if (width == 4 && !integer) {
         const u32 f = random_f32(random);

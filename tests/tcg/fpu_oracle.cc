@@ -123,7 +123,7 @@ bool FpuOracle::set_instruction(std::span<const u8> bytes) {
 }
 
 FpuCase FpuOracle::native(const FpuCase& in) {
-    alignas(16) std::array<u8, 128> memory = in.memory;
+    alignas(16) std::array<u8, 512> memory = in.memory;
     Frame frame{};
     const X87& f = in.x87;
     put(frame.fx, f.control);

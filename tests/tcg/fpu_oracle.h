@@ -23,7 +23,7 @@ struct FpuCase {
     u32 ecx = 0, edx = 0;
     u16 ax = 0;                              // after FNSTSW AX
     u32 eflags = 2;                          // arithmetic flags
-    std::array<u8, 128> memory{};            // at [eAX] and [eDI], 16-byte aligned
+    std::array<u8, 512> memory{};            // at [eAX] and [eDI], 16-byte aligned
     u8 fault = 0;                            // vector, afterwards; 0: none
 
     std::string describe() const;
