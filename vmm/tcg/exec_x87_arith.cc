@@ -264,17 +264,18 @@ void fxtract_(X87Op& op) {
 
 // --- transcendental ------------------------------------------------------------------------------------------------
 
-// F2XM1, FSIN, FCOS: ST(0) in, ST(0) out.
-template <X87Computed (*Compute)(const F80&, u16)>
+// F2XM1, FSIN, FCOS: ST(0) in, ST(0) out. The latter two define C2.
+template <X87Computed (*Compute)(const F80&, u16), bool HasRange>
 void transcendental1(X87Op& op) {
     op.note_pointers();
+    if (HasRange) op.set_codes(kX87C2, 0);
     if (x87_empty(op.f, 0)) {
         if (op.underflow()) x87_set(op.f, 0, kF80Indefinite);
         return;
     }
     const X87Computed r = Compute(x87_get(op.f, 0), op.f.control);
     if (!op.commit(r.status)) return;
-    if (r.has_range) op.set_codes(kX87C2, r.status);
+    if (HasRange) op.set_codes(kX87C2, r.status);
     x87_set(op.f, 0, r.value);
 }
 
@@ -353,9 +354,9 @@ constexpr ExecEntry kEntries[] = {
     {Op::Fcomip, x87<compare_to_eflags<host::Com, 1>>},
     {Op::Fucomi, x87<compare_to_eflags<host::Ucom, 0>>},
     {Op::Fucomip, x87<compare_to_eflags<host::Ucom, 1>>},
-    {Op::F2xm1, x87<transcendental1<compute_f2xm1>>},
-    {Op::Fsin, x87<transcendental1<compute_fsin>>},
-    {Op::Fcos, x87<transcendental1<compute_fcos>>},
+    {Op::F2xm1, x87<transcendental1<compute_f2xm1, false>>},
+    {Op::Fsin, x87<transcendental1<compute_fsin, true>>},
+    {Op::Fcos, x87<transcendental1<compute_fcos, true>>},
     {Op::Fsincos, x87<transcendental_push<compute_fsincos>>},
     {Op::Fptan, x87<transcendental_push<compute_fptan>>},
     {Op::Fpatan, x87<transcendental2<compute_fpatan>>},

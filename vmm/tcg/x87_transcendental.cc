@@ -71,7 +71,6 @@ F80 tangent(const F80& x, u16 control, u16& status) {
 // The operand classes that all of them treat alike. True: `r` is the answer.
 bool trigonometric_special(const F80& x, u16 control, X87Computed& r) {
     const F80Class c = classify(x);
-    r.has_range = true;
     if (is_nan_class(c)) {
         r = nan_result(x, {}, control);
     } else if (c == F80Class::Infinity) {
@@ -82,7 +81,6 @@ bool trigonometric_special(const F80& x, u16 control, X87Computed& r) {
         r.status = denormal_flag(c);
         return stops(r.status, control);
     }
-    r.has_range = true;
     return true;
 }
 
@@ -200,6 +198,9 @@ Quad log2_near(const Scaled& x) {
     return k + log1pq(m - 1) * kLog2E;
 }
 
+// Of y * log 0. #Z is found before #D, and then nothing else is.
+u16 divide_flags(F80Class cy) { return cy == F80Class::Infinity ? 0 : kX87Ze; }
+
 // The results of y * log where the logarithm is a special value: -inf (argument zero), zero, +inf, or y is infinite.
 X87Computed times_infinite_log(const F80& y, F80Class cy, bool log_negative, u16 status) {
     if (cy == F80Class::Zero) return invalid();
@@ -212,8 +213,7 @@ X87Computed compute_fyl2x(const F80& x, const F80& y, u16 control) {
     const F80Class cx = classify(x), cy = classify(y);
     if (is_nan_class(cx) || is_nan_class(cy)) return nan_result(x, y, control);
     if (cx == F80Class::Zero) {
-        const bool divide = cy == F80Class::Normal || cy == F80Class::Denormal;
-        return times_infinite_log(y, cy, true, divide ? static_cast<u16>(kX87Ze | denormal_flag(cy)) : 0);
+        return times_infinite_log(y, cy, true, divide_flags(cy));
     }
     if (negative(x)) return invalid();
     const u16 status = denormal_flag(cx, cy);
@@ -248,7 +248,7 @@ X87Computed compute_fyl2xp1(const F80& x, const F80& y, u16 control) {
     const Scaled sx = scaled(x);
     if (negative(x) && sx.exponent >= 0) {
         if (sx.exponent != 0 || sx.significand != -1) return invalid();
-        return times_infinite_log(y, cy, true, cy == F80Class::Infinity ? 0 : static_cast<u16>(kX87Ze | status));
+        return times_infinite_log(y, cy, true, divide_flags(cy));
     }
     if (stops(status, control)) return exact(x, status);
     if (cy == F80Class::Infinity) return exact(infinity(negative(x) != negative(y)), status);

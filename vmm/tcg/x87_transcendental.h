@@ -15,9 +15,8 @@ F80Class classify(const F80& v);
 inline bool is_nan_class(F80Class c) { return c <= F80Class::QNan; }      // or unsupported
 
 struct X87Computed {
-    F80 value, second;       // `second` is pushed after `value` replaced ST(0) (FPTAN, FSINCOS)
-    u16 status = 0;          // exception flags, C1, and C2 where the operand is out of range
-    bool has_range = false;  // C2 is defined
+    F80 value, second;  // `second` is pushed after `value` replaced ST(0) (FPTAN, FSINCOS)
+    u16 status = 0;     // exception flags, C1, and C2 where the operand is out of range
 };
 
 X87Computed compute_f2xm1(const F80& x, u16 control);
