@@ -109,7 +109,7 @@ void compare_prefix(std::initializer_list<u8> prefix, std::set<Op>& seen) {
                     if ((insn.form->attributes & (kMmx | kSse)) == 0 || excluded(insn.op)) break;
                     seen.insert(insn.op);
                     if (!has_immediate(insn)) {
-                        compare(oracle, random, 1000);
+                        compare(oracle, random, 600);
                         break;
                     }
                     for (unsigned n = 0; n < 40; ++n) {
