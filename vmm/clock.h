@@ -23,6 +23,7 @@ class Clock {
     GuestTime time() const { return {(s_.now.v << s_.shift) + s_.idle}; }
     unsigned shift() const { return s_.shift; }
     u64 idle() const { return s_.idle; }
+    const u64* idle_location() const { return &s_.idle; }     // for generated code
 
     // The first position whose guest time is >= deadline (the present one if that is past).
     Icount first_at(GuestTime deadline) const;

@@ -14,10 +14,22 @@ using Code = Xbyak::CodeGenerator;
 
 namespace {
 
-bool low_registers(const Insn& insn) {
-    for (unsigned i = 0; i < insn.operand_count; ++i)
-        if (insn.is_reg(i) && insn.operand[i].width == 1 && insn.operand[i].reg >= 4) return false;
-    return true;
+// Whether the byte registers of the instruction can be named on the host. AH CH DH are BH CH DH there, which an instruction
+// with a REX prefix cannot name; BH has no name at all (EBX lives in R8D).
+bool byte_registers_ok(const Insn& insn) {
+    bool high = false, rex = false;
+    for (unsigned i = 0; i < insn.operand_count; ++i) {
+        if (insn.is_mem(i)) rex = true;
+        if (!insn.is_reg(i)) continue;
+        const Operand& o = insn.operand[i];
+        if (o.width == 1 && o.reg >= 4) {
+            if (o.reg == 4 + kEbx) return false;
+            high = true;
+        } else if (o.reg == kEbx || o.reg == kEsp) {
+            rex = true;
+        }
+    }
+    return !(high && rex);
 }
 
 bool seg_open(Seg seg, u32 mode) {
@@ -46,7 +58,8 @@ u32 signed_imm(u32 imm, unsigned width) {
 }  // namespace
 
 bool emits_inline(const Insn& insn, u32 mode) {
-    const bool operands = low_registers(insn) && memory_ok(insn, mode);
+    const bool operands = byte_registers_ok(insn) && memory_ok(insn, mode);
+    const bool high = insn.is_reg(0) && insn.operand[0].width == 1 && insn.operand[0].reg >= 4;
     const bool code32 = (mode & kMode32) != 0;
     const unsigned w0 = insn.operand[0].width;
     switch (insn.op) {
@@ -54,8 +67,10 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Lea: return w0 == 4;
         case Op::Mov: case Op::Add: case Op::Or: case Op::Adc: case Op::Sbb: case Op::And: case Op::Sub: case Op::Xor:
         case Op::Cmp: case Op::Test: case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: case Op::Movzx: case Op::Movsx:
-        case Op::Setcc: case Op::Cmov: case Op::Xchg: case Op::Cmpxchg: case Op::Xadd:
+        case Op::Setcc: case Op::Cmov:
             return operands;
+        case Op::Xchg: case Op::Cmpxchg: case Op::Xadd:
+            return operands && !high && !(insn.is_reg(1) && insn.operand[1].width == 1 && insn.operand[1].reg >= 4);
         case Op::Shl: case Op::Shr: case Op::Sar: case Op::Rol: case Op::Ror:
             // A masked count of zero is a NOP; 8- and 16-bit rotates by multiples of the width have flag rules of their own.
             if (!operands) return false;
@@ -79,7 +94,10 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Call: case Op::Ret: return code32 && insn.op_size == 4 && stack_ok(mode) && (mode & kModeCsFlat) != 0;
         case Op::JmpInd: return operands && code32 && insn.op_size == 4 && (mode & kModeCsFlat) != 0;
         case Op::CallInd: return operands && code32 && insn.op_size == 4 && stack_ok(mode) && (mode & kModeCsFlat) != 0;
-        case Op::Clc: case Op::Stc: case Op::Cmc: return true;
+        case Op::Clc: case Op::Stc: case Op::Cmc: case Op::Sahf: case Op::Lahf: return true;
+        case Op::Lfence: case Op::Mfence: case Op::Sfence: return true;
+        case Op::Rdtsc: return (mode & kModeUser) == 0;
+        case Op::Lods: case Op::Stos: return insn.rep == Rep::None && insn.mem.addr_size == 4 && seg_open(insn.op == Op::Lods ? insn.mem.seg : kEs, mode);
         default: return false;
     }
 }
@@ -512,9 +530,29 @@ void Emitter::jcc(const Insn& insn) {
     edge(1, target);
 }
 
+// LODS and STOS without REP, going up. Downwards is for the helper.
+void Emitter::string_step(const Insn& insn) {
+    clobber();
+    const bool load = insn.op == Op::Lods;
+    const unsigned w = load ? insn.operand[0].width : insn.operand[0].width;
+    MemOperand m;
+    m.base = load ? kEsi : kEdi;
+    m.seg = load ? insn.mem.seg : kEs;
+    const auto e = access(linear(m), w, !load);
+    Code::test(state(&cpu_.s.eflags), kDf);
+    jnz(current_[0]->slow, T_NEAR);
+    if (load) {
+        Code::mov(reg(kEax, w), at(w, e));
+        lea(esi, ptr[rsi + static_cast<int>(w)]);
+    } else {
+        Code::mov(at(w, e), reg(kEax, w));
+        lea(edi, ptr[rdi + static_cast<int>(w)]);
+    }
+}
+
 void Emitter::inline_instruction(const Insn& insn) {
     switch (insn.op) {
-        case Op::Nop: case Op::Pause: case Op::Prefetch: return;
+        case Op::Nop: case Op::Pause: case Op::Prefetch: case Op::Lfence: case Op::Mfence: case Op::Sfence: return;
         case Op::Lea: {
             const MemOperand& m = insn.mem;
             const bool base = m.base != MemOperand::kNone, index = m.index != MemOperand::kNone;
@@ -621,6 +659,34 @@ void Emitter::inline_instruction(const Insn& insn) {
             else xor_(ah, 1);
             flags_ = Flags::Rax;
             return;
+        case Op::Sahf:
+            clobber();
+            Code::mov(ah, bh);  // guest AH
+            flags_ = Flags::Rax;
+            return;
+        case Op::Lahf:
+            materialise();
+            Code::mov(bh, ah);
+            clobber();
+            and_(bh, 0xd5);
+            or_(bh, 2);
+            return;
+        case Op::Rdtsc: {
+            // TSC = guest time + offset; guest time of the boundary this instruction starts from.
+            clobber();
+            Code::mov(r9, state64(&cpu_.jit.limit));
+            sub(r9, r13);
+            sub(r9, static_cast<u32>(a_->insns.size()) - k_);
+            if (cpu_.clock.shift() != 0) shl(r9, static_cast<int>(cpu_.clock.shift()));
+            Code::mov(r10, reinterpret_cast<u64>(cpu_.clock.idle_location()));
+            add(r9, qword[r10]);
+            add(r9, state64(&cpu_.s.msr.tsc_offset));
+            Code::mov(ebx, r9d);
+            shr(r9, 32);
+            Code::mov(edx, r9d);
+            return;
+        }
+        case Op::Lods: case Op::Stos: return string_step(insn);
         default: CHECK(false, "emits_inline() promised an instruction that is not here");
     }
 }

@@ -56,7 +56,9 @@ Reg32 Emitter::r32(unsigned gpr) const { return Reg32(kHostOf[gpr]); }
 Xbyak::Reg Emitter::reg(unsigned gpr, unsigned width) const {
     const int n = kHostOf[gpr];
     switch (width) {
-        case 1: return Xbyak::Reg8(n, n >= 4 && n < 8);
+        case 1:
+            if (gpr >= 4) return Xbyak::Reg8(4 + kHostOf[gpr - 4]);  // BH CH DH for AH CH DH
+            return Xbyak::Reg8(n, n >= 4 && n < 8);
         case 2: return Xbyak::Reg16(n);
         default: return Xbyak::Reg32(n);
     }

@@ -89,6 +89,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     void move(const Insn& insn);
     void extend(const Insn& insn);
     void exchange(const Insn& insn);
+    void string_step(const Insn& insn);
     void push_value(const Insn& insn);
     void pop_value(const Insn& insn);
     void call_near(const Insn& insn);
