@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/log_format.h"
+
+#include <zlib.h>
+
+#include <charconv>
+
+namespace vmm::replay {
+namespace {
+
+// The numbers in the file are those of the enumerations: these may grow at the end only.
+static_assert(static_cast<int>(InputKind::Serial) == 0 && static_cast<int>(InputKind::Key) == 1 && static_cast<int>(InputKind::Pointer) == 2 &&
+              static_cast<int>(InputKind::Frame) == 3 && static_cast<int>(InputKind::Samples) == 4 && static_cast<int>(InputKind::Request) == 5);
+static_assert(static_cast<int>(RequestKind::Reset) == 0 && static_cast<int>(RequestKind::PowerButton) == 1 &&
+              static_cast<int>(RequestKind::Quit) == 2 && static_cast<int>(RequestKind::Nmi) == 3);
+
+void put_le(std::string& out, u64 value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
+}
+
+u64 get_le(std::string_view in, std::size_t at, unsigned bytes) {
+    u64 value = 0;
+    for (unsigned i = 0; i < bytes; ++i) value |= u64{static_cast<u8>(in[at + i])} << (8 * i);
+    return value;
+}
+
+void put_varint(std::string& out, u64 value) {
+    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>((value & 0x7f) | 0x80));
+    out.push_back(static_cast<char>(value));
+}
+
+struct Cursor {
+    std::string_view in;
+    bool bad = false;
+
+    u8 byte() {
+        if (in.empty()) {
+            bad = true;
+            return 0;
+        }
+        const u8 b = static_cast<u8>(in[0]);
+        in.remove_prefix(1);
+        return b;
+    }
+    u64 varint() {
+        u64 value = 0;
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+            const u8 b = byte();
+            if (shift == 63 && b > 1) break;
+            value |= u64{b & 0x7fu} << shift;
+            if ((b & 0x80) == 0) return value;
+        }
+        bad = true;
+        return 0;
+    }
+    u64 le(unsigned bytes) {
+        u64 value = 0;
+        for (unsigned i = 0; i < bytes; ++i) value |= u64{byte()} << (8 * i);
+        return value;
+    }
+    std::string text(u64 bytes) {
+        if (bytes > in.size()) {
+            bad = true;
+            return {};
+        }
+        std::string out(in.substr(0, bytes));
+        in.remove_prefix(bytes);
+        return out;
+    }
+    bool done() const { return !bad && in.empty(); }
+};
+
+std::string escaped(std::string_view s) {
+    std::string out;
+    for (const char c : s) {
+        if (c == '\\') out += "\\\\";
+        else if (c == '\n') out += "\\n";
+        else out.push_back(c);
+    }
+    return out;
+}
+
+std::string unescaped(std::string_view s) {
+    std::string out;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        if (s[i] == '\\' && i + 1 < s.size()) out.push_back(s[++i] == 'n' ? '\n' : s[i]);
+        else out.push_back(s[i]);
+    }
+    return out;
+}
+
+template <class N>
+bool number(std::string_view text, N& n, int base = 10) {
+    const auto r = std::from_chars(text.data(), text.data() + text.size(), n, base);
+    return !text.empty() && r.ec == std::errc() && r.ptr == text.data() + text.size();
+}
+
+std::string hex(u64 value) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+// "role size mtime xxh3 path"
+std::optional<FileIdentity> parse_file(std::string_view line) {
+    std::string_view field[4];
+    for (auto& f : field) {
+        const auto space = line.find(' ');
+        if (space == std::string_view::npos) return std::nullopt;
+        f = line.substr(0, space);
+        line.remove_prefix(space + 1);
+    }
+    FileIdentity file{.role = std::string(field[0]), .path = unescaped(line)};
+    if (!number(field[1], file.size) || !number(field[2], file.mtime) || !number(field[3], file.xxh3, 16)) return std::nullopt;
+    return file;
+}
+
+}  // namespace
+
+std::string_view to_string(Ending ending) {
+    switch (ending) {
+        case Ending::Quit: return "quit";
+        case Ending::PowerOff: return "power-off";
+        case Ending::Reset: return "reset";
+        case Ending::DebugExit: return "debug-exit";
+    }
+    return "?";
+}
+
+std::string encode(const Header& header) {
+    std::string out = "machine-revision=" + std::to_string(header.machine_revision) + "\n";
+    out += "engine=" + escaped(header.engine) + "\nclock=" + escaped(header.clock) + "\narithmetic=" + escaped(header.arithmetic) + "\n";
+    out += "build=" + escaped(header.build) + "\n";
+    for (const FileIdentity& f : header.files)
+        out += "file=" + f.role + " " + std::to_string(f.size) + " " + std::to_string(f.mtime) + " " + hex(f.xxh3) + " " + escaped(f.path) + "\n";
+    std::string_view config = header.config;
+    while (!config.empty()) {
+        const auto end = config.find('\n');
+        out += "config." + std::string(config.substr(0, end)) + "\n";
+        config.remove_prefix(end == std::string_view::npos ? config.size() : end + 1);
+    }
+    return out;
+}
+
+Result<Header> decode_header(std::string_view payload) {
+    Header h;
+    while (!payload.empty()) {
+        const auto end = payload.find('\n');
+        const std::string_view line = payload.substr(0, end);
+        payload.remove_prefix(end == std::string_view::npos ? payload.size() : end + 1);
+        const auto equals = line.find('=');
+        const std::string_view key = line.substr(0, equals);
+        if (equals == std::string_view::npos) return Error{"its header has a line without '='"};
+        const std::string_view value = line.substr(equals + 1);
+        if (key.starts_with("config.")) {
+            h.config += std::string(line.substr(7)) + "\n";
+        } else if (key == "machine-revision") {
+            if (!number(value, h.machine_revision)) return Error{"its machine revision is not a number"};
+        } else if (key == "engine") {
+            h.engine = unescaped(value);
+        } else if (key == "clock") {
+            h.clock = unescaped(value);
+        } else if (key == "arithmetic") {
+            h.arithmetic = unescaped(value);
+        } else if (key == "build") {
+            h.build = unescaped(value);
+        } else if (key == "file") {
+            auto file = parse_file(value);
+            if (!file) return Error{"its header has a file entry that cannot be read"};
+            h.files.push_back(std::move(*file));
+        } else {
+            return Error{"its header has the unknown key '" + std::string(key) + "'"};
+        }
+    }
+    return h;
+}
+
+std::string encode(std::span<const Event> events, Icount base) {
+    std::string out;
+    put_varint(out, base.v);
+    for (const Event& e : events) {
+        put_varint(out, e.at - base);
+        base = e.at;
+        out.push_back(static_cast<char>(e.kind));
+        switch (e.kind) {
+            case EventKind::Input:
+                out.push_back(static_cast<char>(e.input.kind));
+                out.push_back(static_cast<char>(e.input.target));
+                put_varint(out, e.input.data.size());
+                out += e.input.data;
+                break;
+            case EventKind::IdleJump: put_varint(out, e.ns); break;
+            case EventKind::Pass: break;
+        }
+    }
+    return out;
+}
+
+bool decode_events(std::string_view payload, std::vector<Event>& out) {
+    Cursor in{payload};
+    Icount at{in.varint()};
+    while (!in.bad && !in.in.empty()) {
+        Event e;
+        const u64 delta = in.varint();
+        if (delta > ~u64{0} - at.v) return false;
+        e.at = at = at + delta;
+        e.kind = EventKind{in.byte()};
+        switch (e.kind) {
+            case EventKind::Input: {
+                const u8 kind = in.byte();
+                if (kind > static_cast<u8>(InputKind::Request)) return false;
+                e.input.kind = InputKind{kind};
+                e.input.target = in.byte();
+                e.input.data = in.text(in.varint());
+                break;
+            }
+            case EventKind::IdleJump: e.ns = in.varint(); break;
+            case EventKind::Pass: break;
+            default: return false;
+        }
+        if (in.bad) return false;
+        out.push_back(std::move(e));
+    }
+    return in.done();
+}
+
+std::string encode(const HashMark& mark) {
+    std::string out;
+    put_le(out, mark.at.v, 8);
+    put_le(out, mark.hash, 8);
+    return out;
+}
+
+std::optional<HashMark> decode_hash(std::string_view payload) {
+    Cursor in{payload};
+    const HashMark mark{{in.le(8)}, in.le(8)};
+    return in.done() ? std::optional(mark) : std::nullopt;
+}
+
+std::string encode(const End& end) {
+    std::string out;
+    put_le(out, end.at.v, 8);
+    out.push_back(static_cast<char>(end.ending));
+    out.push_back(static_cast<char>(end.status));
+    put_le(out, end.hash, 8);
+    return out;
+}
+
+std::optional<End> decode_end(std::string_view payload) {
+    Cursor in{payload};
+    End end;
+    end.at.v = in.le(8);
+    const u8 ending = in.byte();
+    end.status = in.byte();
+    end.hash = in.le(8);
+    if (!in.done() || ending > static_cast<u8>(Ending::DebugExit)) return std::nullopt;
+    end.ending = Ending{ending};
+    return end;
+}
+
+std::string preamble() {
+    std::string out(std::begin(kMagic), std::end(kMagic));
+    put_le(out, kFormatVersion, 4);
+    put_le(out, 0, 4);
+    return out;
+}
+
+u32 chunk_crc(std::string_view frame, std::string_view stored) {
+    const auto bytes = [](std::string_view s) { return reinterpret_cast<const Bytef*>(s.data()); };
+    uLong crc = crc32(0, bytes(frame), 8);
+    crc = crc32(crc, bytes(frame.substr(12)), kFrameBytes - 12);
+    return static_cast<u32>(crc32(crc, bytes(stored), static_cast<uInt>(stored.size())));
+}
+
+std::string make_chunk(ChunkType type, Icount valid_to, std::string_view payload) {
+    CHECK(payload.size() <= kMaxPayload, "a chunk larger than a reader takes");
+    uLongf size = compressBound(static_cast<uLong>(payload.size()));
+    std::string stored(size, '\0');
+    const int packed = compress2(reinterpret_cast<Bytef*>(stored.data()), &size, reinterpret_cast<const Bytef*>(payload.data()),
+                                 static_cast<uLong>(payload.size()), 6);
+    CHECK(packed == Z_OK, "zlib packs into a buffer of compressBound");
+    stored.resize(size);
+    std::string frame;
+    put_le(frame, static_cast<u32>(type), 4);
+    put_le(frame, stored.size(), 4);
+    put_le(frame, 0, 4);
+    put_le(frame, payload.size(), 4);
+    put_le(frame, valid_to.v, 8);
+    std::string crc;
+    put_le(crc, chunk_crc(frame, stored), 4);
+    frame.replace(8, 4, crc);
+    return frame + stored;
+}
+
+Frame read_frame(std::string_view b) {
+    return {static_cast<u32>(get_le(b, 0, 4)), static_cast<u32>(get_le(b, 4, 4)), static_cast<u32>(get_le(b, 8, 4)),
+            static_cast<u32>(get_le(b, 12, 4)), {get_le(b, 16, 8)}};
+}
+
+std::optional<std::string> unpack(const Frame& frame, std::string_view stored) {
+    if (frame.raw > kMaxPayload) return std::nullopt;
+    std::string out(frame.raw, '\0');
+    uLongf size = frame.raw;
+    Bytef none = 0;                                      // zlib wants an address even for nothing
+    const int result = uncompress(out.empty() ? &none : reinterpret_cast<Bytef*>(out.data()), &size,
+                                  reinterpret_cast<const Bytef*>(stored.data()), static_cast<uLong>(stored.size()));
+    if (result != Z_OK || size != frame.raw) return std::nullopt;
+    return out;
+}
+
+}  // namespace vmm::replay
