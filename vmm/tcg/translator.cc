@@ -44,7 +44,7 @@ void Translator::reset(bool init_only) {
 namespace {
 
 // Runs one helper on architectural state. Returns true when the instruction completed (s.eip = next_eip then).
-bool run_helper(Cpu& cpu, ExecFn fn, const Insn& insn, u32 eip) {
+bool run_helper(Cpu& cpu, ExecFn fn, const Insn& insn, u32 eip, i64 most_iterations = 1 << 30) {
     cpu.s.eip = eip;
     cpu.next_eip = eip + insn.length;
     if (!cpu.code32()) cpu.next_eip &= 0xffff;
@@ -52,7 +52,7 @@ bool run_helper(Cpu& cpu, ExecFn fn, const Insn& insn, u32 eip) {
     cpu.steps_before_fault = 0;
     cpu.block_end = false;
     auto& jit = cpu.jit;
-    cpu.rep_budget = static_cast<u32>(std::clamp<i64>(jit.budget + jit.pending, 1, 1 << 30));
+    cpu.rep_budget = static_cast<u32>(std::clamp<i64>(jit.budget + jit.pending, 1, most_iterations));
     try {
         if (fn == nullptr) raise(kUd);
         fn(cpu, insn);
@@ -68,6 +68,8 @@ bool run_helper(Cpu& cpu, ExecFn fn, const Insn& insn, u32 eip) {
         jit.pending = 0;
         return false;
     }
+    // Between the iterations of a REP an instruction breakpoint on it has been dealt with (SDM volume 3, 18.3.1.1).
+    if (cpu.next_eip == eip && insn.rep != Rep::None && (insn.form->attributes & kString) != 0) cpu.s.eflags |= kRf;
     cpu.s.eip = cpu.next_eip;
     return true;
 }
@@ -201,8 +203,10 @@ void Translator::execute() {
     try {
         const u64 flushes = stats_.flushes;
         Block* to = find_block(mode_);
-        // Making room may have thrown away the block we came from.
-        if (to != nullptr && flushes == stats_.flushes) CodeCache::link(*link, *to);
+        // Making room may have thrown away the block we came from. A linked block is entered without a look at CS.limit.
+        const bool within_limit = (mode_ & kModeCsFlat) != 0 ||
+                                  ((mode_ & kModeCs64k) != 0 && to != nullptr && u64{to->key.eip} + to->bytes <= 0x10000);
+        if (to != nullptr && within_limit && flushes == stats_.flushes) CodeCache::link(*link, *to);
     } catch (const Fault& fault) {
         jit.fault = fault;
         jit.faulted = true;
@@ -281,7 +285,7 @@ void Translator::single_step() {
         s.shadow = Shadow::None;
         jit.pending = 1;
         jit.budget -= 1;
-        if (!run_helper(cpu_, exec_for(insn.op), insn, s.eip)) return;
+        if (!run_helper(cpu_, exec_for(insn.op), insn, s.eip, trap ? 1 : 1 << 30)) return;
         jit.budget += 1 - static_cast<i64>(cpu_.steps);
         jit.pending = 0;
         // INT n and the like clear TF and are not followed by a trap; neither is what a fault interrupted.
