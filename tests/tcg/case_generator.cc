@@ -120,7 +120,7 @@ void CaseGenerator::emit(unsigned index, bool code32, NativeCase& c) {
         put(modrm);
         displacement_at_ = static_cast<u8>(n + (!addr16 && modrm < 0xc0 && (modrm & 7) == 4 ? 1 : 0));
     }
-    while (n < sizeof c.code) put((*this)());
+    while (n < 16) put((*this)());
 }
 
 // Makes a memory operand land on a target, by a register of its address or its displacement.
@@ -248,8 +248,6 @@ void CaseGenerator::choose_float(const Form& form, NativeCase& c) {
     }
     fp.mxcsr = (one_in(8) ? below(64) << 7 : 0x1f80u) | below(4) << 13 | (one_in(6) ? 0x8000u : 0) | (one_in(6) ? 0x40u : 0) |
                (one_in(2) ? below(64) : 0);
-    // Unmasked overflow and underflow follow rules of their own (SDM volume 1, 4.9.1.5), which are not done yet.
-    fp.mxcsr |= 0xc00;
     const bool doubles = std::strstr(op_name(form.op), "pd") != nullptr || std::strstr(op_name(form.op), "sd") != nullptr;
     for (auto& xmm : fp.xmm) {
         for (unsigned i = 0; i < 16; i += 8) {

@@ -22,12 +22,13 @@ class CaseGenerator {
     // A case of form `index` (all_forms()) in `out`, decoded in `insn`. False: try again.
     bool make(unsigned index, Segments segments, NativeCase& out, tcg::Insn& insn);
     u32 operator()() { return static_cast<u32>(random_()); }
-
-  private:
     bool one_in(u32 n) { return random_() % n == 0; }
     u32 below(u32 n) { return static_cast<u32>(random_()) % n; }
     u32 value();
+    // An offset in `segment` whose linear address is worth trying.
     u32 target(const Segment& segment);
+
+  private:
     void choose_segments(Segments segments, NativeState& s);
     void emit(unsigned index, bool code32, NativeCase& c);
     void place_operand(const tcg::Insn& insn, NativeCase& c);

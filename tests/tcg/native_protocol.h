@@ -54,9 +54,10 @@ struct NativeCase {
     NativeState state;
     std::uint32_t code_at;       // linear address of the bytes
     std::uint32_t code_length;
-    std::uint8_t code[16];
+    std::uint8_t code[112];
     std::uint32_t repeat;        // step on while EIP stays (REP), at most this often
     std::uint32_t use_fp;        // load and return state.fp
+    std::uint32_t sequence;      // not one instruction: run freely up to an INT3
 };
 
 inline constexpr std::uint32_t kNoFault = 0xffff;

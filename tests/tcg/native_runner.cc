@@ -3,7 +3,7 @@
 //
 // The parent shares memory (file descriptor 3) and sends one byte per batch (descriptor 4), answered by one byte
 // (descriptor 5). Each case is entered by returning from a signal handler into it with TF set, and ends in the next signal:
-// SIGTRAP after one instruction, or the fault. Everything is loaded from and read back from the signal frame. Freestanding:
+// SIGTRAP after one instruction, or the fault; a sequence runs without TF to its INT3. Everything is loaded from and read back from the signal frame. Freestanding:
 // test segments are in FS and GS while the handler runs, so nothing here may use thread-local storage.
 #include <asm/ldt.h>
 #include <asm/sigcontext.h>
@@ -75,7 +75,7 @@ void load_case(sigcontext& mc) {
     mc.es = s.seg[kNativeEs], mc.cs = s.seg[kNativeCs], mc.ss = s.seg[kNativeSs];
     mc.ds = s.seg[kNativeDs], mc.fs = s.seg[kNativeFs], mc.gs = s.seg[kNativeGs];
     mc.eip = s.eip;
-    mc.eflags = s.eflags | kTrapFlag;
+    mc.eflags = s.eflags | (c.sequence != 0 ? 0 : kTrapFlag);
     if (c.use_fp != 0) load_float(s.fp, *reinterpret_cast<_fpstate_32*>(mc.fpstate));
     steps = 0;
 }
@@ -108,7 +108,7 @@ extern "C" void handle_signal(int, void*, UserContext* context) {
         current = 0;
     } else {
         const NativeCase& c = shared->cases[current];
-        const bool trap = mc.trapno == 1;
+        const bool trap = mc.trapno == (c.sequence != 0 ? 3 : 1);
         if (trap) ++steps;
         if (trap && steps < c.repeat && mc.eip == c.state.eip) {
             mc.eflags |= kTrapFlag;

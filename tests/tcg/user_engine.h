@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What runs a case on our side. The decoder with the helpers is one implementation; the translator is to be another.
+// What runs a case on our side: the decoder with the helpers, and the translator.
 #pragma once
 
 #include <memory>

@@ -13,6 +13,7 @@
 
 #include "tests/tcg/case_generator.h"
 #include "tests/tcg/native_host.h"
+#include "tests/tcg/translator_engine.h"
 #include "tests/tcg/user_engine.h"
 #include "vmm/tcg/exec_table.h"
 
@@ -173,7 +174,13 @@ Tolerance tolerance(const Insn& insn, const NativeResult& ours, const NativeResu
     return t;
 }
 
-class UserOracle : public testing::TestWithParam<Segments> {
+struct Way {
+    const char* name;
+    Segments segments;
+    std::unique_ptr<UserEngine> (*engine)();
+};
+
+class UserOracle : public testing::TestWithParam<Way> {
   protected:
     UserOracle() {
         std::vector<u8> data(kDataSize), read_only(kPageSize);
@@ -246,7 +253,7 @@ class UserOracle : public testing::TestWithParam<Segments> {
             for (const unsigned form : forms) {
                 Pending p;
                 NativeCase& c = native_.slot(static_cast<unsigned>(pending.size()));
-                if (!generate_.make(form, GetParam(), c, p.insn)) continue;
+                if (!generate_.make(form, GetParam().segments, c, p.insn)) continue;
                 p.ours = ours_->run_case(c);
                 if (p.ours.vector == kPfault && runner_lives_at(p.ours.cr2)) continue;
                 ++tested[form];
@@ -280,14 +287,14 @@ class UserOracle : public testing::TestWithParam<Segments> {
     const u32 seed_ = setting("VMM_ORACLE_SEED", 20261101);
     CaseGenerator generate_{seed_};
     NativeHost native_;
-    std::unique_ptr<UserEngine> ours_ = make_helper_engine();
+    std::unique_ptr<UserEngine> ours_ = GetParam().engine();
 };
 
 TEST_P(UserOracle, IntegerInstructionsDoWhatTheHostDoes) {
     std::vector<unsigned> forms;
     for (unsigned i = 0; i < all_forms().size(); ++i)
         if (is_integer(all_forms()[i].op)) forms.push_back(i);
-    run(forms, setting("VMM_ORACLE_CASES", 100));
+    run(forms, setting("VMM_ORACLE_CASES", 60));
 }
 
 TEST_P(UserOracle, FloatAndVectorInstructionsDoWhatTheHostDoes) {
@@ -297,8 +304,12 @@ TEST_P(UserOracle, FloatAndVectorInstructionsDoWhatTheHostDoes) {
     run(forms, setting("VMM_ORACLE_CASES", 60));
 }
 
-INSTANTIATE_TEST_SUITE_P(, UserOracle, testing::Values(Segments::Flat, Segments::Mixed),
-                         [](const auto& p) { return p.param == Segments::Flat ? "FlatSegments" : "MixedSegments"; });
+INSTANTIATE_TEST_SUITE_P(, UserOracle,
+                         testing::Values(Way{"FlatSegments", Segments::Flat, make_helper_engine},
+                                         Way{"MixedSegments", Segments::Mixed, make_helper_engine},
+                                         Way{"FlatSegmentsTranslated", Segments::Flat, make_translator_engine},
+                                         Way{"MixedSegmentsTranslated", Segments::Mixed, make_translator_engine}),
+                         [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace
 }  // namespace vmm::test
