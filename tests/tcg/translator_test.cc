@@ -128,6 +128,90 @@ TEST_P(TranslatorRuns, CodeLimitHoldsAtTheEndOfA16BitSegment) {
     }
 }
 
+// Paging with all but the exceptions identical: 4 KiB pages of the first 2 MiB.
+class PagedRuns : public TranslatorRuns {
+  protected:
+    static constexpr u32 kDirectory = 0x100000, kTable = 0x101000, kOtherDirectory = 0x102000, kOtherTable = 0x103000;
+    void make_space(u32 directory, u32 table) {
+        poke32(directory, table | 7);
+        for (u32 page = 0; page < 512; ++page) map(table, page << kPageShift, page << kPageShift);
+    }
+    void map(u32 table, u32 linear, u32 phys) { poke32(table + (linear >> kPageShift) * 4, phys | 7); }
+    void enable() {
+        translator().set_block_limit(32);
+        make_space(kDirectory, kTable);
+        make_space(kOtherDirectory, kOtherTable);
+        page_again();
+    }
+    void page_again() {
+        s.cr3 = kDirectory;
+        s.cr0 |= kCr0Pg;
+        cpu.paging_changed();
+    }
+};
+
+// Indirect jumps go through a cache of their own, which user code must not keep while the kernel unmaps its page.
+TEST_P(PagedRuns, IndirectJumpOfUserCodeFaultsOnceItsTargetIsUnmapped) {
+    constexpr u32 kTarget = kUserText + kPageSize + 0x10;
+    enable();
+    poke(kUserText, {0xff, 0xe0});         // JMP EAX
+    poke(kTarget, {0x90, 0xf4});           // NOP, HLT: #GP
+    for (unsigned round = 0; round < 3; ++round) {
+        enter_ring3();
+        page_again();
+        s.gpr[kEax] = kTarget;
+        go(1000);
+        ASSERT_EQ(s.eip, handler(kGp) + 1);
+    }
+    board.memory.store({kTable + (kTarget >> kPageShift) * 4}, 4, 0);
+    enter_ring3();
+    page_again();
+    s.gpr[kEax] = kTarget;
+    go(1000);
+    EXPECT_EQ(s.eip, handler(kPfault) + 1);
+    EXPECT_EQ(s.cr2, kTarget);
+}
+
+// Without a branch in between: the block goes on in another space.
+TEST_P(PagedRuns, MovToCr3ChangesTheNextInstructionsSpace) {
+    constexpr u32 kOtherPhys = kScratch + kPageSize;
+    enter_ring0();
+    enable();
+    map(kOtherTable, kScratch, kOtherPhys);
+    poke32(kScratch, 1);
+    poke32(kOtherPhys, 2);
+    poke(kText, {0x8b, 0x1d, 0, 0, 5, 0,   // MOV EBX, [kScratch]
+                 0x0f, 0x22, 0xd9,         // MOV CR3, ECX
+                 0x8b, 0x15, 0, 0, 5, 0,   // MOV EDX, [kScratch]
+                 0xf4});
+    s.gpr[kEcx] = kOtherDirectory;
+    go(1000);
+    EXPECT_EQ(s.gpr[kEbx], 1u);
+    EXPECT_EQ(s.gpr[kEdx], 2u);
+}
+
+TEST_P(PagedRuns, ClearingWpOpensReadOnlyPagesToTheNextInstruction) {
+    enter_ring0();
+    enable();
+    poke32(kTable + (kScratch >> kPageShift) * 4, kScratch | 5);
+    s.cr0 |= kCr0Wp;
+    cpu.paging_changed();
+    poke(kText, {0x0f, 0x22, 0xc1,         // MOV CR0, ECX
+                 0xa3, 0, 0, 5, 0,         // MOV [kScratch], EAX
+                 0x0f, 0x22, 0xc2,         // MOV CR0, EDX
+                 0xa3, 0, 0, 5, 0,
+                 0xf4});
+    s.gpr[kEcx] = s.cr0 & ~kCr0Wp;
+    s.gpr[kEdx] = s.cr0;
+    s.gpr[kEax] = 7;
+    go(1000);
+    EXPECT_EQ(peek32(kScratch), 7u);
+    EXPECT_EQ(s.eip, handler(kPfault) + 1);
+    EXPECT_EQ(stack32(1), kText + 11);
+}
+
+INSTANTIATE_TEST_SUITE_P(, PagedRuns, testing::Values(&make_translator, &make_single_stepper), stepper_name);
+
 INSTANTIATE_TEST_SUITE_P(, TranslatorRuns, testing::Values(&make_translator, &make_single_stepper), stepper_name);
 
 }  // namespace

@@ -298,11 +298,13 @@ u32 Cpu::pop(unsigned size) {
 
 void Cpu::paging_changed() {
     mmu_->space_changed();
+    jit.code_changed = true;   // generated code holds the tables of the space it was entered with
     end_block();
 }
 
 void Cpu::cr3_changed() {
     mmu_->space_changed();
+    jit.code_changed = true;
     end_block();
 }
 

@@ -189,6 +189,7 @@ void Translator::execute() {
     const bool user = (mode_ & kModeUser) != 0;
     jit.mode_key = u64{mode_} << 32;
     jit.code_changed = false;
+    cpu_.mmu().prepare(user);
     if ((mode_ & kModeCsFlat) != 0) {
         auto* jumps = reinterpret_cast<JumpEntry*>(cpu_.mmu().tables(user) + TlbLayout::kJump);
         jumps[s.eip & (TlbLayout::kJumpEntries - 1)] = {jit.mode_key | s.eip, block->code};
