@@ -17,6 +17,7 @@ enum Mode : u32 {
     kModeSlow = 1 << 3,      // data breakpoints or alignment checks: every memory access through the helpers
     kModeCsFlat = 1 << 4,    // CS: base 0, limit 4 GiB
     kModeCs64k = 1 << 5,     // CS.limit is at least FFFF: no near jump of 16-bit code can leave it
+    kModeSse = 1 << 6,       // SSE instructions neither #UD nor #NM: CR4.OSFXSR, not CR0.EM, not CR0.TS
     // Two bits for each data segment: any access allowed without a check (limit 4 GiB, writable), and base 0.
     kModeSegShift = 8,
     kModeSegOpen = 1, kModeSegZero = 2,

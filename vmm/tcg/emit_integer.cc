@@ -77,7 +77,7 @@ bool emits_inline(const Insn& insn, u32 mode) {
             if (insn.operand[1].kind == OperandKind::Imm) return (insn.imm & 31) != 0 && (insn.imm & 31) < 8 * w0;
             return w0 == 4 && insn.is_reg(0);
         case Op::Shld: case Op::Shrd:
-            return operands && w0 == 4 && insn.is_reg(0) && insn.operand[2].kind == OperandKind::Imm && (insn.imm & 31) != 0;
+            return w0 == 4 && insn.is_reg(0) && (insn.operand[2].kind != OperandKind::Imm || (insn.imm & 31) != 0);
         case Op::Imul: return operands && w0 == 4;
         case Op::Mul: case Op::Imul1: case Op::Div: case Op::Idiv: return operands && w0 == 4;
         case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc:
@@ -98,7 +98,12 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Lfence: case Op::Mfence: case Op::Sfence: return true;
         case Op::Rdtsc: return (mode & kModeUser) == 0;
         case Op::Lods: case Op::Stos: return insn.rep == Rep::None && insn.mem.addr_size == 4 && seg_open(insn.op == Op::Lods ? insn.mem.seg : kEs, mode);
-        default: return false;
+        // With CPL 0 no virtual-8086 or VIF rules apply.
+        case Op::Pushf: return (mode & kModeUser) == 0 && stack_ok(mode) && insn.op_size == 4;
+        case Op::Cli: return (mode & kModeUser) == 0;
+        case Op::Cld: case Op::Std: return true;
+        case Op::MovSeg: return insn.is_reg(0) && w0 == 4;
+        default: return emits_simd(insn, mode);
     }
 }
 
@@ -194,7 +199,11 @@ void Emitter::shift(const Insn& insn) {
         // Undefined and therefore cleared: AF of a shift, OF of a count other than 1.
         return produced(rotate ? 0xff : 0xef, count != 1);
     }
-    // By CL, on a 32-bit register.
+    shift_by_cl(insn, rotate);
+}
+
+// By CL, on a 32-bit register.
+void Emitter::shift_by_cl(const Insn& insn, bool rotate) {
     const Reg32 r = r32(insn.operand[0].reg);
     auto apply = [&] {
         switch (insn.op) {
@@ -202,6 +211,8 @@ void Emitter::shift(const Insn& insn) {
             case Op::Shr: shr(r, cl); break;
             case Op::Sar: sar(r, cl); break;
             case Op::Rol: rol(r, cl); break;
+            case Op::Shld: shld(r, r32(insn.operand[1].reg), cl); break;
+            case Op::Shrd: shrd(r, r32(insn.operand[1].reg), cl); break;
             default: ror(r, cl); break;
         }
     };
@@ -214,17 +225,12 @@ void Emitter::shift(const Insn& insn) {
     clobber();
     Xbyak::Label done;
     Code::test(cl, 31);
-    if (insn.operand[0].reg != kEcx) {
-        jz(done);
-    } else {
-        jz(done);
-        Code::mov(r9d, ecx);
-    }
+    jz(done);
+    Code::mov(r9d, ecx);
     if (rotate) {
         Code::cmp(al, 0x81);
         sahf();
     }
-    if (insn.operand[0].reg != kEcx) Code::mov(r9d, ecx);
     apply();
     lahf();
     seto(al);
@@ -234,6 +240,39 @@ void Emitter::shift(const Insn& insn) {
     je(done);
     Code::mov(al, 0);
     L(done);
+    flags_ = Flags::Rax;
+}
+
+void Emitter::double_shift(const Insn& insn) {
+    if (insn.operand[2].kind != OperandKind::Imm) return shift_by_cl(insn, false);
+    const auto count = static_cast<Xbyak::uint8>(insn.imm & 31);
+    if (insn.op == Op::Shld) shld(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
+    else shrd(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
+    produced(0xef, count != 1);
+}
+
+// PUSHFD at CPL 0: EFLAGS without VM and RF, the arithmetic flags from RAX.
+void Emitter::push_flags() {
+    const auto e = access(stack_linear(-4), 4, true);
+    Code::mov(r11d, eax);
+    shr(r11d, 8);
+    and_(r11d, kArithFlags & 0xff);
+    xchg(r11d, eax);
+    and_(r11d, 1);
+    shl(r11d, 11);
+    or_(r11d, eax);
+    Code::mov(eax, state(&cpu_.s.eflags));
+    and_(eax, static_cast<u32>(~(kArithFlags | kVm | kRf)));
+    or_(eax, r11d);
+    Code::mov(dword[e], eax);
+    // RAX again, from the image.
+    Code::mov(r11d, eax);
+    and_(eax, kArithFlags & 0xff);
+    shl(eax, 8);
+    shr(r11d, 11);
+    and_(r11d, 1);
+    or_(eax, r11d);
+    lea(r15d, ptr[r15 - 4]);
     flags_ = Flags::Rax;
 }
 
@@ -576,12 +615,15 @@ void Emitter::inline_instruction(const Insn& insn) {
             return alu(insn);
         case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: return inc_dec(insn);
         case Op::Shl: case Op::Shr: case Op::Sar: case Op::Rol: case Op::Ror: return shift(insn);
-        case Op::Shld: case Op::Shrd: {
-            const auto count = static_cast<Xbyak::uint8>(insn.imm & 31);
-            if (insn.op == Op::Shld) shld(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
-            else shrd(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
-            return produced(0xef, count != 1);
-        }
+        case Op::Shld: case Op::Shrd: return double_shift(insn);
+        case Op::Pushf: return push_flags();
+        case Op::Cli: clobber(); and_(state(&cpu_.s.eflags), static_cast<u32>(~kIf)); return;
+        case Op::Cld: clobber(); and_(state(&cpu_.s.eflags), static_cast<u32>(~kDf)); return;
+        case Op::Std: clobber(); or_(state(&cpu_.s.eflags), kDf); return;
+        case Op::MovSeg:
+            movzx(r32(insn.operand[0].reg), word[r14 + static_cast<int>(reinterpret_cast<const u8*>(&cpu_.s.seg[insn.operand[1].reg].selector) -
+                                                                        reinterpret_cast<const u8*>(&cpu_))]);
+            return;
         case Op::Imul: case Op::Mul: case Op::Imul1: return mul(insn);
         case Op::Div: case Op::Idiv: return div(insn);
         case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc: return bit_test(insn);
@@ -687,7 +729,9 @@ void Emitter::inline_instruction(const Insn& insn) {
             return;
         }
         case Op::Lods: case Op::Stos: return string_step(insn);
-        default: CHECK(false, "emits_inline() promised an instruction that is not here");
+        default:
+            if (emits_simd(insn, mode_)) return simd(insn);
+            CHECK(false, "emits_inline() promised an instruction that is not here");
     }
 }
 

@@ -32,6 +32,7 @@ u32 current_mode(const Cpu& cpu) {
     if ((s.dr7 & 0xff) != 0) mode |= kModeSlow;
     if (s.seg[kCs].base == 0 && s.seg[kCs].limit == ~u32{0}) mode |= kModeCsFlat;
     if (s.seg[kCs].limit >= 0xffff) mode |= kModeCs64k;
+    if ((s.cr4 & kCr4Osfxsr) != 0 && (s.cr0 & (kCr0Em | kCr0Ts)) == 0) mode |= kModeSse;
     const bool pmode = cpu.pmode();
     for (unsigned i = 0; i < 6; ++i) {
         const Segment& d = s.seg[i];
@@ -201,7 +202,7 @@ Reg64 Emitter::linear(const MemOperand& m) {
     return r9;
 }
 
-RegExp Emitter::access(Reg64 lin, unsigned width, bool write) {
+RegExp Emitter::access(Reg64 lin, unsigned width, bool write, bool aligned) {
     clobber();
     cold_.push_back(std::make_unique<Cold>());
     Cold& c = *cold_.back();
@@ -218,8 +219,8 @@ RegExp Emitter::access(Reg64 lin, unsigned width, bool write) {
     jz(c.slow, T_NEAR);
     if (width > 1) {
         test(Xbyak::Reg8(lin.getIdx(), lin.getIdx() >= 4 && lin.getIdx() < 8), static_cast<int>(width - 1));
-        jnz(c.unaligned, T_NEAR);
-        c.has_unaligned = true;
+        jnz(aligned ? c.slow : c.unaligned, T_NEAR);
+        c.has_unaligned = !aligned;
         L(c.access);
     }
     return r10 + lin;

@@ -73,7 +73,8 @@ class Emitter final : private Xbyak::CodeGenerator {
     bool open(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegOpen) != 0 && (mode_ & kModeSlow) == 0; }
     bool zero_base(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegZero) != 0; }
     Xbyak::Reg64 linear(const MemOperand& m);
-    Xbyak::RegExp access(Xbyak::Reg64 lin, unsigned width, bool write);
+    // `aligned`: an operand that is not aligned to its width is for the helper, which faults.
+    Xbyak::RegExp access(Xbyak::Reg64 lin, unsigned width, bool write, bool aligned = false);
     Xbyak::RegExp mem(const Insn& insn, unsigned width, bool write) { return access(linear(insn.mem), width, write); }
     Xbyak::Address at(unsigned width, const Xbyak::RegExp& e) const;
     Xbyak::Reg64 stack_linear(i32 offset);
@@ -82,6 +83,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     void alu(const Insn& insn);
     void inc_dec(const Insn& insn);
     void shift(const Insn& insn);
+    void shift_by_cl(const Insn& insn, bool rotate);
     void mul(const Insn& insn);
     void div(const Insn& insn);
     void bit_test(const Insn& insn);
@@ -97,6 +99,10 @@ class Emitter final : private Xbyak::CodeGenerator {
     void edge(unsigned n, u32 eip);
     void jump_to_r9();
     void jcc(const Insn& insn);
+    void simd(const Insn& insn);                         // emit_simd.cc
+    Xbyak::Address xmm_state(unsigned n) const;
+    void double_shift(const Insn& insn);
+    void push_flags();
     void cold_paths();
 
     Cpu& cpu_;
