@@ -208,8 +208,9 @@ class Generator {
     }
 
     void special() {
-        switch (below(10)) {
+        switch (below(13)) {
         case 0: byte_item({0x0f, 0x31}); break;   // RDTSC
+        case 10: case 11: case 12: return change_mapping();
         case 1: case 2: {
             // PUSH imm; POPF: arithmetic flags and DF, sometimes AC or TF.
             u32 flags = static_cast<u32>(random_()) & (kArithFlags | (one_in(2) ? kDf : 0u));
@@ -236,7 +237,7 @@ class Generator {
             break;
         case 8: {
             // A byte of the program changes: MOV byte ptr [code], imm, where the code is in reach of the data segment.
-            if (p_.setting != Setting::Ring0Flat && p_.setting != Setting::Ring3Flat && p_.setting != Setting::Code16Flat) break;
+            if (!flat_data()) break;
             std::vector<u8> bytes;
             if (!code32_) bytes.push_back(0x67);
             bytes.insert(bytes.end(), {0xc6, 0x05});
@@ -249,6 +250,22 @@ class Generator {
         }
         default: byte_item({one_in(2) ? u8{0xcc} : u8{0xce}}); break;   // INT3, INTO
         }
+    }
+
+    bool flat_data() const { return data_base_ == 0 && p_.setting != Setting::Limited; }
+
+    // Another page, or none, behind a page of the window or of the code: the page table is in reach of flat programs.
+    void change_mapping() {
+        if (!flat_data()) return;
+        const bool of_code = one_in(3);
+        const u32 first = (of_code ? kProgramCode : kWindow) >> kPageShift, pages = of_code ? kProgramCodePages : kWindowPages;
+        const u32 entry = (first + below(pages)) << kPageShift | 4 | (of_code || !one_in(6) ? 1u : 0) | (of_code || !one_in(4) ? 2u : 0);
+        std::vector<u8> bytes;
+        if (!code32_) bytes = {0x66, 0x67};
+        bytes.insert(bytes.end(), {0xc7, 0x05});   // MOV dword ptr [entry], imm
+        put32(bytes, kPageTableAlias + 4 * (first + below(pages)));
+        put32(bytes, entry);
+        byte_item(std::move(bytes));
     }
 
     static bool allowed(Op op) {
@@ -499,7 +516,8 @@ void RandomProgram::load(Memory& memory) const {
             const u32 n = (at - kWindow) >> kPageShift;
             flags = n == 3 ? 0 : kP | kU | (n == 2 ? 0 : kW);
         }
-        const u32 entry = flags == 0 ? 0 : at | flags;
+        if (at == kPageTableAlias) flags = kP | kW | kU;
+        const u32 entry = flags == 0 ? 0 : at == kPageTableAlias ? kPageTable | flags : at | flags;
         std::memcpy(&table[page * 4], &entry, 4);
     }
     memory.write({kPageTable}, table);

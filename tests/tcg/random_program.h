@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random programs for engines to agree about: straight lines of integer instructions with forward jumps, bounded loops, calls,
-// memory operands around page borders, a read-only and an absent page, code that writes to itself, and now and then a look at
-// the time, the flags, or a segment register. Programs survive their faults: they lie in chunks of 32 bytes, and every fault
+// memory operands around page borders, a read-only and an absent page, code that writes to itself or to its page table, and now
+// and then a look at the time, the flags, or a segment register. Programs survive their faults: they lie in chunks of 32 bytes, and every fault
 // handler goes on with the next chunk. They end in HLT, or run until somebody stops them.
 #pragma once
 
@@ -27,7 +27,7 @@ enum class Setting : u8 {
 // Where things are (linear and physical alike).
 inline constexpr u32 kProgramRam = 0x400000, kPageDirectory = 0x1000, kPageTable = 0x2000, kTables = 0x3000, kIdtAt = 0x4000,
                      kHandlersAt = 0x6000, kCounter = 0x8000, kKernelStack = 0xb000,
-                     kProgramCode = 0x100000, kProgramCodePages = 3, kWindow = 0x200000, kWindowPages = 6,
+                     kProgramCode = 0x100000, kProgramCodePages = 3, kWindow = 0x200000, kWindowPages = 6, kPageTableAlias = kWindow + kWindowPages * kPageSize,
                      kProgramStack = 0x300000, kProgramStackPages = 2;
 
 struct RandomProgram {
