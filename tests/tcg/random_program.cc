@@ -229,8 +229,8 @@ class Generator {
         case 6: set_register(kEsp, kProgramStack + 0x1800 - 4 * below(16) - (one_in(6) ? below(4) : 0) - stack_base_); break;
         case 7:
             if (p_.setting == Setting::Ring0Flat) {
-                byte_item({0x0f, 0x20, 0xd8});   // MOV EAX, CR3; MOV CR3, EAX
-                byte_item({0x0f, 0x22, 0xd8});
+                set_register(kEax, one_in(2) ? kPageDirectory : kOtherDirectory);
+                byte_item({0x0f, 0x22, 0xd8});   // MOV CR3, EAX
                 break;
             }
             byte_item({one_in(2) ? u8{0xfa} : u8{0xfb}});   // CLI, STI: #GP
@@ -503,7 +503,7 @@ void RandomProgram::load(Memory& memory) const {
         memory.write({at}, zeros);
     };
     const auto bytes = [&](u32 at, std::initializer_list<u8> list) { memory.write({at}, {list.begin(), list.size()}); };
-    // Page tables: the first 4 MiB at their own addresses.
+    // Page tables: the first 4 MiB at their own addresses; a second space has the window and the last code page elsewhere.
     constexpr u32 kP = 1, kW = 2, kU = 4;
     std::vector<u8> table(kPageSize);
     for (u32 page = 0; page < 1024; ++page) {
@@ -521,6 +521,19 @@ void RandomProgram::load(Memory& memory) const {
         std::memcpy(&table[page * 4], &entry, 4);
     }
     memory.write({kPageTable}, table);
+    const auto frame = [&table](u32 linear, u32 physical) {
+        u32 entry;
+        u8* const at = &table[(linear >> kPageShift) * 4];
+        std::memcpy(&entry, at, 4);
+        entry = physical | (entry & 0xfff);
+        std::memcpy(at, &entry, 4);
+    };
+    for (u32 n = 0; n < kWindowPages; ++n) frame(kWindow + n * kPageSize, kWindow + (n + 1) % kWindowPages * kPageSize);
+    frame(kProgramCode + 2 * kPageSize, kProgramCode + kPageSize);
+    frame(kPageTableAlias, kOtherTable);
+    memory.write({kOtherTable}, table);
+    clear(kOtherDirectory, kPageSize);
+    memory.store({kOtherDirectory}, 4, kOtherTable | kP | kW | kU);
     clear(kPageDirectory, kPageSize);
     memory.store({kPageDirectory}, 4, kPageTable | kP | kW | kU);
     // GDT and TSS.

@@ -26,7 +26,7 @@ enum class Setting : u8 {
 
 // Where things are (linear and physical alike).
 inline constexpr u32 kProgramRam = 0x400000, kPageDirectory = 0x1000, kPageTable = 0x2000, kTables = 0x3000, kIdtAt = 0x4000,
-                     kHandlersAt = 0x6000, kCounter = 0x8000, kKernelStack = 0xb000,
+                     kHandlersAt = 0x6000, kCounter = 0x8000, kKernelStack = 0xb000, kOtherDirectory = 0xc000, kOtherTable = 0xd000,
                      kProgramCode = 0x100000, kProgramCodePages = 3, kWindow = 0x200000, kWindowPages = 6, kPageTableAlias = kWindow + kWindowPages * kPageSize,
                      kProgramStack = 0x300000, kProgramStackPages = 2;
 

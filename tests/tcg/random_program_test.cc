@@ -84,6 +84,7 @@ class Machine {
         const auto add = [&](u32 at, u32 pages) { h = XXH3_64bits_withSeed(memory_.base() + at, pages * kPageSize, h); };
         add(kPageDirectory, 3);
         add(kCounter, 3);
+        add(kOtherDirectory, 2);
         add(kProgramCode, kProgramCodePages);
         add(kWindow, kWindowPages);
         add(kProgramStack, kProgramStackPages);
