@@ -147,7 +147,7 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
 Board::~Board() = default;
 
 Result<void> Board::prepare_boot(const MachineConfig& config) {
-    add_boot_config(*fw_cfg_, BootConfig{.ram_bytes = w_.memory.ram_size()});
+    add_boot_config(*fw_cfg_, BootConfig{.ram_bytes = w_.memory.ram_size(), .boot_menu = config.boot_menu});
     add_acpi(*fw_cfg_, BoardInfo{.ram_bytes = w_.memory.ram_size(), .serial = config.serial_present});
     if (!config.kernel.empty()) {
         if (auto loaded = load_kernel(*fw_cfg_, {config.kernel, config.initrd, config.append}, w_.memory.ram_size()); !loaded)

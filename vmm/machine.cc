@@ -25,6 +25,10 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ou
 Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
     const auto model = tcg::find_cpu_model(config.cpu);
     if (!model) return model.error();
+    if (!config.cpu_add.empty() || !config.cpu_remove.empty()) {
+        const std::string feature = config.cpu_add.empty() ? "-" + config.cpu_remove[0] : "+" + config.cpu_add[0];
+        return Error{"-cpu " + config.cpu + "," + feature + ": single features cannot be changed yet, choose a model (-cpu help)"};
+    }
     const auto firmware = Board::read_firmware(config);
     if (!firmware) return firmware.error();
     memory_ = std::make_unique<Memory>(config.ram_bytes, kExtraBytes, mmio_);
