@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a whole file, with errors that name it.
+// Reading a whole file. The error names it: "cannot read FILE: why".
 #pragma once
 
 #include <string>

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/loader/loader.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
-
 #include "devices/optionrom/optionrom.h"
+#include "vmm/file.h"
 #include "vmm/loader/boot_config.h"
 #include "vmm/loader/bzimage.h"
 #include "vmm/loader/multiboot.h"
@@ -15,23 +11,6 @@ namespace vmm {
 namespace {
 
 using namespace fw_cfg_key;
-
-Result<std::vector<u8>> read_file(const std::string& file) {
-    const auto failed = [&file] { return Error{"cannot read " + file + ": " + std::strerror(errno)}; };
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.c_str(), "rb"), std::fclose);
-    if (!in) return failed();
-    std::vector<u8> content;
-    constexpr std::size_t kChunk = 1u << 20;
-    for (std::size_t got = kChunk; got == kChunk;) {
-        const std::size_t at = content.size();
-        content.resize(at + kChunk);
-        got = std::fread(content.data() + at, 1, kChunk, in.get());
-        content.resize(at + got);
-        if (content.size() > kMaxRam) return Error{file + " is larger than any RAM of this machine"};
-    }
-    if (std::ferror(in.get()) != 0) return failed();
-    return content;
-}
 
 // An item with its address and size, as the boot ROMs read it.
 void set_part(FwCfg& fw_cfg, u16 addr_key, u16 size_key, u16 data_key, u32 address, std::vector<u8> content) {
