@@ -66,6 +66,7 @@ class Generator {
         stack_base_ = early.stack.base;
         const u32 count = 5 + below(56);
         functions_ = below(3);
+        vectors_ = one_in(3);
         set_pointers();
         while (items_.size() < count) item();
         if (loop_) end_loop();
@@ -132,7 +133,7 @@ class Generator {
         case 3: linear = kWindow + 0x4010 + below(0x1fe0); break;
         default: break;
         }
-        if (one_in(2)) linear &= ~u32{3};
+        if (one_in(2)) linear &= ~u32{one_in(2) ? 15u : 3u};
         return linear - data_base_;
     }
     void set_pointer(unsigned reg) {
@@ -228,12 +229,12 @@ class Generator {
         case 5: byte_item({0x1e}); byte_item({0x07}); break;   // PUSH DS; POP ES
         case 6: set_register(kEsp, kProgramStack + 0x1800 - 4 * below(16) - (one_in(6) ? below(4) : 0) - stack_base_); break;
         case 7:
-            if (p_.setting == Setting::Ring0Flat) {
+            if (p_.setting == Setting::Ring0Flat && one_in(2)) {
                 set_register(kEax, one_in(2) ? kPageDirectory : kOtherDirectory);
                 byte_item({0x0f, 0x22, 0xd8});   // MOV CR3, EAX
                 break;
             }
-            byte_item({one_in(2) ? u8{0xfa} : u8{0xfb}});   // CLI, STI: #GP
+            byte_item({one_in(2) ? u8{0xfa} : u8{0xfb}});   // CLI, STI: #GP in ring 3
             break;
         case 8: {
             // A byte of the program changes: MOV byte ptr [code], imm, where the code is in reach of the data segment.
@@ -276,6 +277,15 @@ class Generator {
         default: return true;
         }
     }
+    static const std::vector<unsigned>& vector_forms() {
+        static const std::vector<unsigned> list = [] {
+            std::vector<unsigned> l;
+            for (unsigned i = 0; i < all_forms().size(); ++i)
+                if ((all_forms()[i].attributes & (kMmx | kSse)) != 0) l.push_back(i);
+            return l;
+        }();
+        return list;
+    }
     static const std::vector<unsigned>& forms() {
         static const std::vector<unsigned> list = [] {
             std::vector<unsigned> l;
@@ -298,7 +308,8 @@ class Generator {
 
     void random_instruction() {
         for (;;) {
-            std::vector<u8> bytes = random_bytes(forms()[below(static_cast<u32>(forms().size()))]);
+            const std::vector<unsigned>& from = vectors_ && one_in(2) ? vector_forms() : forms();
+            std::vector<u8> bytes = random_bytes(from[below(static_cast<u32>(from.size()))]);
             Insn insn;
             if (decode(bytes, code32_, insn) != DecodeStatus::Ok || !allowed(insn.op)) continue;
             // Pointers are changed rarely, the stack pointer by pushes and pops.
@@ -331,6 +342,7 @@ class Generator {
         if (one_in(code32_ ? 40 : 4)) put(0x67), addr16 = !addr16;
         if (e.prefix == 0 && !e.no_prefix && one_in(4)) put(0x66);
         const u16 attributes = all_forms()[index].attributes;
+        wide_ = (attributes & (kMmx | kSse)) != 0;
         if ((attributes & kString) != 0 && one_in(2)) put(one_in(2) ? 0xf2 : 0xf3);
         if (e.prefix != 0) put(e.prefix);
         if (e.two_byte) put(0x0f);
@@ -363,7 +375,7 @@ class Generator {
 
     void address(std::vector<u8>& b, u32 reg, bool addr16) {
         const auto put = [&](u32 byte) { b.push_back(static_cast<u8>(byte)); };
-        const u32 displacement = below(25) - 12;
+        const u32 displacement = wide_ && !one_in(4) ? (below(3) - 1) * 16 : below(25) - 12;
         const u32 mod = below(8) == 0 ? 0 : 1 + below(2);
         if (addr16) {
             const u32 rm = mod == 0 ? 4 + (one_in(2) ? 0 : 1) + 2 * below(2) : 4 + below(4);
@@ -465,6 +477,9 @@ class Generator {
         s.eflags = 2 | kIf | (static_cast<u32>(random_()) & kArithFlags);
         s.cr0 = kCr0Pe | kCr0Pg | kCr0Wp | kCr0Ne | kCr0Et | kCr0Am;
         s.cr3 = kPageDirectory;
+        s.cr4 = kCr4Osfxsr | kCr4Osxmmexcpt;
+        for (Xmm& x : s.xmm) x = {u64{value()} << 32 | value(), u64{value()} << 32 | value()};
+        s.fpu.control = 0x37f;
         s.gdtr = {kTables, 0x37};
         s.idtr = {kIdtAt, 0x7ff};
         s.ldtr = {0, 0, 0, 0};
@@ -481,6 +496,8 @@ class Generator {
     bool code32_ = true;
     u32 base_ = 0, data_base_ = 0, stack_base_ = 0;
     u32 functions_ = 0;
+    bool vectors_ = false;   // MMX and SSE among the instructions
+    bool wide_ = false;      // operands of the present one
     std::vector<Item> items_;
     std::vector<std::size_t> function_at_;
     bool new_chunk_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random programs for engines to agree about: straight lines of integer instructions with forward jumps, bounded loops, calls,
+// Random programs for engines to agree about: straight lines of integer, and sometimes vector, instructions with forward jumps, bounded loops, calls,
 // memory operands around page borders, a read-only and an absent page, code that writes to itself or to its page table, and now
 // and then a look at the time, the flags, or a segment register. Programs survive their faults: they lie in chunks of 32 bytes, and every fault
 // handler goes on with the next chunk. They end in HLT, or run until somebody stops them.

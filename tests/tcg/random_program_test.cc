@@ -121,6 +121,11 @@ std::string difference(const Snapshot& a, const Snapshot& b) {
         const Segment &x = a.s.seg[i], &y = b.s.seg[i];
         if (x.selector != y.selector || x.base != y.base || x.limit != y.limit || x.attr != y.attr) return "segments";
     }
+    for (unsigned i = 0; i < 8; ++i) {
+        if (a.s.xmm[i].lo != b.s.xmm[i].lo || a.s.xmm[i].hi != b.s.xmm[i].hi) return "XMM registers";
+        if (a.s.fpu.significand[i] != b.s.fpu.significand[i] || a.s.fpu.exponent[i] != b.s.fpu.exponent[i]) return "x87 registers";
+    }
+    if (a.s.mxcsr != b.s.mxcsr || a.s.fpu.status != b.s.fpu.status || a.s.fpu.tag != b.s.fpu.tag) return "MXCSR or x87 state";
     if (a.s.cr2 != b.s.cr2) return "CR2";
     if (a.s.dr6 != b.s.dr6 || a.s.dr7 != b.s.dr7 || a.s.pending_debug != b.s.pending_debug) return "debug state";
     if (a.s.shadow != b.s.shadow || a.s.halted != b.s.halted) return "shadow or halt";
