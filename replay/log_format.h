@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "vmm/inbox.h"
+#include "vmm/journal.h"
 #include "vmm/result.h"
 #include "vmm/types.h"
 
@@ -75,7 +76,6 @@ struct HashMark {
     bool operator==(const HashMark&) const = default;
 };
 
-enum class Ending : u8 { Quit = 0, PowerOff = 1, Reset = 2, DebugExit = 3 };
 std::string_view to_string(Ending ending);
 
 struct End {

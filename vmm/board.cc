@@ -47,8 +47,10 @@ T* Board::add(Args&&... args) {
     return raw;
 }
 
+std::string Board::firmware_file(const MachineConfig& config) { return config.bios.empty() ? kDefaultBios : config.bios; }
+
 Result<std::vector<u8>> Board::read_firmware(const MachineConfig& config) {
-    const std::string file = config.bios.empty() ? kDefaultBios : config.bios;
+    const std::string file = firmware_file(config);
     auto image = read_file(file);
     if (!image) {
         if (config.bios.empty()) return Error{"no firmware: " + image.error().text + " (install the package seabios, or give -bios FILE)"};

@@ -45,6 +45,7 @@ struct BoardSignals {
 class Board {
   public:
     // The image that config.bios names, or the distribution's.
+    static std::string firmware_file(const MachineConfig& config);
     static Result<std::vector<u8>> read_firmware(const MachineConfig& config);
     Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, Outputs outputs, BoardSignals signals);
     ~Board();

@@ -53,6 +53,8 @@ Result<void> set_smp(OptionState& s, Text option, Text value);
 Result<void> set_accel(OptionState& s, Text option, Text value);
 Result<void> enable_kvm(OptionState& s, Text option, Text value);
 Result<void> set_icount(OptionState& s, Text option, Text value);
+Result<void> set_rr(OptionState& s, Text option, Text value);
+Result<void> set_rrfile(OptionState& s, Text option, Text value);
 Result<void> set_rtc(OptionState& s, Text option, Text value);
 Result<void> set_boot(OptionState& s, Text option, Text value);
 Result<void> set_append(OptionState& s, Text option, Text value);

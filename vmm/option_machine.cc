@@ -178,8 +178,20 @@ Result<void> set_accel(OptionState& s, Text option, Text value) {
 
 Result<void> enable_kvm(OptionState& s, Text option, Text) { return add_accels(s, option, "kvm"); }
 
+Result<void> set_rr(OptionState& s, Text option, Text value) {
+    if (value == "record") s.line.rr = Rr::Record;
+    else if (value == "replay") s.line.rr = Rr::Replay;
+    else return error(option, "record or replay, not " + quoted(value));
+    return {};
+}
+
+Result<void> set_rrfile(OptionState& s, Text, Text value) {
+    s.line.rrfile = value;
+    return {};
+}
+
 Result<void> set_icount(OptionState& s, Text option, Text value) {
-    constexpr Text kKeys[] = {"shift", "sleep", "align"};
+    constexpr Text kKeys[] = {"shift", "sleep", "align", "rr", "rrfile"};
     bool first = true;
     for (const KeyValue& kv : split_options(value)) {
         const bool bare = std::exchange(first, false) && !kv.has_value;
@@ -197,7 +209,11 @@ Result<void> set_icount(OptionState& s, Text option, Text value) {
             const auto on = parse_on_off(option, kv);
             if (!on) return on.error();
             if (*on) return not_yet(option, "align=on");
-        } else if (kv.key == "rr" || kv.key == "rrfile" || kv.key == "rrsnapshot") {
+        } else if (kv.key == "rr") {
+            if (auto ok = set_rr(s, std::string(option) + " rr", kv.value); !ok) return ok;
+        } else if (kv.key == "rrfile") {
+            s.line.rrfile = kv.value;
+        } else if (kv.key == "rrsnapshot") {
             return not_yet(option, kv.key + "=");
         } else {
             return unknown_key(option, kv.key, kKeys);

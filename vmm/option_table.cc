@@ -32,7 +32,7 @@ Result<void> show_help(OptionState& s, Text, Text) { print_and_leave(s, help_tex
 Result<void> show_version(OptionState& s, Text, Text) { print_and_leave(s, version_text()); return {}; }
 
 constexpr Text kMachineGroup = "Machine", kBootGroup = "What to boot", kCharGroup = "Serial ports, monitor, debug output",
-               kTimeGroup = "Time", kDeviceGroup = "Devices", kRunGroup = "Running";
+               kTimeGroup = "Time", kDeviceGroup = "Devices", kRunGroup = "Running", kReplayGroup = "Record and replay";
 
 constexpr Option kOptions[] = {
     {"m", "[size=]MEGABYTES", kMachineGroup, "memory, 1 to 3584 MB: 256, 256M, 1G (default 128)", set_memory},
@@ -55,7 +55,7 @@ constexpr Option kOptions[] = {
     {"debugcon", "DEVICE", kCharGroup, "what the guest writes to port 0xe9, on a device as for -serial", set_debugcon},
     {"chardev", "KIND,id=ID[,...]", kCharGroup, "a device to refer to by id; 'help' lists the kinds", add_chardev},
 
-    {"icount", "[shift=]N[,sleep=on|off]", kTimeGroup, "guest time: 2^N ns a step, 0 to 10 (default 0); sleep=off: an idle guest does not wait", set_icount},
+    {"icount", "[shift=]N[,sleep=on|off][,rr=record|replay,rrfile=FILE]", kTimeGroup, "guest time: 2^N ns a step, 0 to 10 (default 0); sleep=off: an idle guest does not wait", set_icount},
     {"rtc", "base=utc|localtime|DATE[,clock=vm]", kTimeGroup, "the guest's calendar at power-on, DATE as 2026-11-21T18:30:00", set_rtc},
 
     {"device", "NAME[,SETTING=VALUE]", kDeviceGroup, "a further device; 'help' lists them", add_device},
@@ -73,8 +73,11 @@ constexpr Option kOptions[] = {
     {"h", "", "", "", show_help},
     {"version", "", kRunGroup, "the version", show_version},
 
+    {"rr", "record|replay", kReplayGroup, "record the run, or replay it; a replay takes the machine from the recording", set_rr},
+    {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
+
     // Planned.
-    {"rr", "record|replay", "", "", nullptr}, {"rrfile", "FILE", "", "", nullptr}, {"rrsnapshot", "NAME", "", "", nullptr},
+    {"rrsnapshot", "NAME", "", "", nullptr},
     {"rr-checkpoint-every", "N", "", "", nullptr}, {"image", "ID=PATH", "", "", nullptr}, {"disk-timing", "exact", "", "", nullptr},
     {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
     {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
@@ -109,6 +112,10 @@ std::string help_text() {
         "  vmm -kernel bzImage -serial tcp:localhost:4444,server,nowait -cpu 486\n"
         "      A serial port to connect to while an old processor runs.\n"
         "\n"
+        "  vmm --rr record --rrfile boot.rr -kernel bzImage -nographic\n"
+        "  vmm --rr replay --rrfile boot.rr\n"
+        "      The same, recorded; and then exactly that again. 'vmm rr info boot.rr' says what is in it.\n"
+        "\n"
         "Options take one or two dashes. Those of QEMU mean the same.\n";
     Text group;
     for (const Option& o : option_table()) {
@@ -121,6 +128,8 @@ std::string help_text() {
 }
 
 Result<void> complete(OptionState& s) {
+    if (s.line.rr != Rr::None && s.line.rrfile.empty()) return Error{"-rr: which file? -rrfile FILE says it"};
+    if (s.line.rr == Rr::None && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
     auto& c = s.line.config;
     auto& host = c.host;
     const auto uses_stdio = [&] {

@@ -96,13 +96,17 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
     return n ? "; did you mean " + std::string(prefix) + std::string(*n) + "?" : "";
 }
 
-Result<CommandLine> parse_command_line(std::span<const std::string> args) {
+Result<CommandLine> parse_command_line(std::span<const std::string> args) { return parse_command_line(args, MachineConfig{}); }
+
+Result<CommandLine> parse_command_line(std::span<const std::string> args, const MachineConfig& base) {
     OptionState state;
+    state.line.config = base;
     state.line.config.serial_present = {};             // complete() gives the default port
     for (std::size_t i = 0; i < args.size(); ++i) {
         if (auto ok = parse_one(state, args, i); !ok) return Error{printable(ok.error().text)};
         if (state.line.action != CommandLine::Action::Run) return state.line;
     }
+    state.line.serial_given = state.serial_given;
     if (auto ok = complete(state); !ok) return Error{printable(ok.error().text)};
     return state.line;
 }

@@ -13,6 +13,8 @@
 
 namespace vmm {
 
+enum class Rr { None, Record, Replay };
+
 struct CommandLine {
     enum class Action {
         Run,          // config is complete and checked
@@ -22,10 +24,15 @@ struct CommandLine {
     Action action = Action::Run;
     std::string text;
     MachineConfig config;
+    Rr rr = Rr::None;
+    std::string rrfile{};
+    bool serial_given = false;   // config.serial_present was asked for, not filled in
 };
 
 // Without the program's own name. An error means status 1.
 Result<CommandLine> parse_command_line(std::span<const std::string> args);
+// With what the options leave unsaid as in `base`, for replays.
+Result<CommandLine> parse_command_line(std::span<const std::string> args, const MachineConfig& base);
 Result<CommandLine> parse_command_line(int argc, const char* const* argv);
 
 }  // namespace vmm

@@ -19,60 +19,91 @@ u64 host_ns() {
 
 class Run {
   public:
-    Run(Machine& machine, const RunnerOptions& options) : m_(machine), o_(options), host_zero_(host_ns()), guest_zero_(machine.time()) {}
+    Run(Machine& machine, const RunnerOptions& options, Journal& journal)
+        : m_(machine), o_(options), journal_(journal), host_zero_(host_ns()), guest_zero_(machine.time()) {}
 
     int operator()() {
         m_.inbox().on(InputKind::Request, static_cast<u8>(RequestKind::Quit), [this](const Input&) { quit_ = true; });
         for (;;) {
-            for (const Input& input : m_.inbox().take()) m_.inbox().apply(input);
+            for (const Input& input : journal_.inputs(m_.icount(), m_.inbox().take())) m_.inbox().apply(input);
             o_.boundary();
-            if (quit_) return 0;
+            if (quit_) return journal_.leave(m_, Ending::Quit, 0);
+            if (journal_.over(m_)) return journal_.leave(m_, std::nullopt, 0);
             const u64 before = host_ns();
             const Icount from = m_.icount();
-            const Stop stop = m_.run(from + slice_);
-            switch (stop) {
-                case Stop::Limit: adapt(m_.icount() - from, host_ns() - before); break;
-                case Stop::Idle: idle(); break;
-                case Stop::Reset:
-                    if (o_.no_reboot) return 0;
-                    break;
-                case Stop::PowerOff:
-                    if (o_.no_shutdown) wait_for_quit();
-                    return 0;
-                case Stop::DebugExit: return m_.exit_code();
+            const Stop stop = run(journal_.stop(from, from + slice_));
+            if (stop == Stop::Limit) adapt(m_.icount() - from, host_ns() - before);
+            if (stop == Stop::Idle && idle()) {
+                // The timers that are due where the jump ended fire before any input: position N is one state.
+                if (const auto status = ended(run(m_.icount()))) return *status;
+            } else if (const auto status = ended(stop)) {
+                return *status;
             }
         }
     }
 
   private:
+    Stop run(Icount limit) {
+        const Stop stop = m_.run(limit);
+        journal_.arrived(m_);
+        return stop;
+    }
+
+    std::optional<int> ended(Stop stop) {
+        switch (stop) {
+            case Stop::Limit:
+            case Stop::Idle: return std::nullopt;
+            case Stop::Reset:
+                if (!o_.no_reboot) return std::nullopt;
+                return journal_.leave(m_, Ending::Reset, 0);
+            case Stop::PowerOff: {
+                const int status = journal_.leave(m_, Ending::PowerOff, 0);
+                if (o_.no_shutdown) wait_for_quit();
+                return status;
+            }
+            case Stop::DebugExit: return journal_.leave(m_, Ending::DebugExit, m_.exit_code());
+        }
+        return std::nullopt;
+    }
+
     void adapt(u64 steps, u64 ns) {
         if (ns == 0) ns = 1;
         const u64 fit = static_cast<u64>(u128{steps} * kSliceNs / ns);
         slice_ = std::clamp((slice_ * 3 + fit) / 4, kMinSlice, kMaxSlice);
     }
 
-    // The guest halted. Never sleeps when guest time is behind host time.
-    void idle() {
+    // The guest halted. Never sleeps when guest time is behind host time. False: time stood still.
+    bool idle() {
+        const Icount at = m_.icount();
+        if (journal_.idle(m_)) return m_.icount() != at;
         const auto next = m_.next_deadline();
         if (!next && !o_.sleep) {
             // Nothing will ever happen without input, and time stands still until there is some.
             m_.inbox().wait_ns(kLongestSleepNs);
-            return;
+            return false;
         }
         const u64 length = next ? (*next > m_.time() ? *next - m_.time() : 0) : kLongestSleepNs;
         const u64 guest = m_.time() - guest_zero_ + length;
         const u64 host = host_ns() - host_zero_;
         const u64 ahead = guest > host ? std::min(guest - host, length) : 0;
         if (!o_.sleep || ahead < kShortestSleepNs) {
-            if (next || m_.inbox().empty()) m_.idle_jump(next ? *next : m_.time() + length);
-            return;
+            if (!next && !m_.inbox().empty()) return false;
+            jump(next, length);
+            return true;
         }
         const u64 start = host_ns();
         const bool input = m_.inbox().wait_ns(std::min(ahead, kLongestSleepNs));
         const u64 slept = host_ns() - start;
         // Input, or a sleep cut into pieces so that we stay attentive: as much guest time passed as host time did.
-        if (input || slept < ahead) m_.idle_jump(m_.time() + std::min(slept, length));
-        else m_.idle_jump(m_.time() + length);
+        jump(next, input || slept < ahead ? std::min(slept, length) : length);
+        return true;
+    }
+
+    void jump(std::optional<GuestTime> next, u64 length) {
+        const Icount at = m_.icount();
+        const GuestTime upto = m_.time() + length;
+        m_.idle_jump(upto);
+        journal_.jumped(at, length, !next || upto < *next);
     }
 
     void wait_for_quit() {
@@ -85,6 +116,7 @@ class Run {
 
     Machine& m_;
     const RunnerOptions& o_;
+    Journal& journal_;
     u64 host_zero_;
     GuestTime guest_zero_;
     u64 slice_ = 100'000;
@@ -93,6 +125,11 @@ class Run {
 
 }  // namespace
 
-int run_machine(Machine& machine, const RunnerOptions& options) { return Run(machine, options)(); }
+int run_machine(Machine& machine, const RunnerOptions& options, Journal& journal) { return Run(machine, options, journal)(); }
+
+int run_machine(Machine& machine, const RunnerOptions& options) {
+    PlainJournal plain;
+    return run_machine(machine, options, plain);
+}
 
 }  // namespace vmm

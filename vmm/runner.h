@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "vmm/journal.h"
 #include "vmm/machine.h"
 
 namespace vmm {
@@ -16,7 +17,8 @@ struct RunnerOptions {
     std::function<void()> boundary = [] {};   // after each slice: publish how much input there is room for
 };
 
-// Runs until the machine ends or a Quit request arrives. Returns the program's exit status.
+// Runs until the machine ends, a Quit request arrives or the journal is over. Returns the program's exit status.
+int run_machine(Machine& machine, const RunnerOptions& options, Journal& journal);
 int run_machine(Machine& machine, const RunnerOptions& options);
 
 }  // namespace vmm

@@ -49,6 +49,16 @@ TEST(Options, nothing_given_is_a_pc_with_qemus_defaults) {
     EXPECT_TRUE(c.host.chardevs.empty());
 }
 
+TEST(Options, rr_is_spelled_in_two_ways) {
+    const auto own = parse("--rr record --rrfile a.rr"), qemus = parse("-icount shift=4,rr=replay,rrfile=b.rr");
+    ASSERT_TRUE(own && qemus);
+    EXPECT_EQ(own->rr, Rr::Record);
+    EXPECT_EQ(own->rrfile, "a.rr");
+    EXPECT_EQ(qemus->rr, Rr::Replay);
+    EXPECT_EQ(qemus->rrfile, "b.rr");
+    EXPECT_EQ(qemus->config.shift, 4u);
+}
+
 class Memory : public testing::TestWithParam<std::pair<const char*, u32>> {};
 TEST_P(Memory, is_in_megabytes_unless_it_says_otherwise) {
     EXPECT_EQ(config(std::string("-m ") + GetParam().first).ram_bytes, u64{GetParam().second} << 20);
@@ -277,11 +287,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-m", "-m needs a value: -m [size=]MEGABYTES"},
         Wrong{"-nographic=on", "-nographic takes no value"},
         Wrong{"-hda disk", "not available yet: -hda"},
-        Wrong{"--rr record", "not available yet: -rr"},
+        Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record or replay, not 'again'"},
+        Wrong{"--rrfile f", "goes with -rr"},
         Wrong{"-s", "not available yet: -s"},
         Wrong{"-S", "not available yet: -S"},
         Wrong{"-drive file=x", "not available yet: -drive"},
-        Wrong{"-icount shift=1,rr=record", "not available yet: -icount rr="},
+        Wrong{"-icount shift=1,rr=record", "-rrfile FILE"}, Wrong{"-icount 1,rrsnapshot=a", "not available yet: -icount rrsnapshot="},
         Wrong{"-device rtl8139", "not available yet: -device rtl8139"},
         Wrong{"-display gtk", "not available yet: -display gtk"},
         Wrong{"-nic user", "not available yet: -nic user"},
@@ -306,7 +317,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-accel hax", "-accel: unknown accelerator 'hax'"},
         Wrong{"-icount shift=11", "outside 0..10"},
         Wrong{"-icount shift=auto", "-icount: shift=auto follows the host's clock"},
-        Wrong{"-icount shif=1", "-icount: unknown setting 'shif' (shift, sleep, align); did you mean shift?"},
+        Wrong{"-icount shif=1", "-icount: unknown setting 'shif' (shift, sleep, align, rr, rrfile); did you mean shift?"},
         Wrong{"-rtc base=2026-02-29", "-rtc: base= is utc, localtime or a date"},
         Wrong{"-rtc base=yesterday", "not 'yesterday'"},
         Wrong{"-boot x", "-boot: 'x' has letters other than"},

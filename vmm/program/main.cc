@@ -7,6 +7,10 @@
 #include <memory>
 
 #include "devices/uart16550.h"
+#include "replay/recorder.h"
+#include "replay/replayer.h"
+#include "replay/rr_command.h"
+#include "replay/session.h"
 #include "serial/char_devices.h"
 #include "serial/serial_input.h"
 #include "vmm/board.h"
@@ -52,7 +56,14 @@ class QuitSignals {
     std::vector<GSource*> sources_;
 };
 
-int run(MachineConfig config) {
+// A replay's ends of the lines: the host may type, for the keys of the terminal's own; the guest hears nothing of it.
+class NoInput final : public CharInput {
+  public:
+    std::size_t room() override { return 256; }
+    void bytes(std::string_view) override {}
+};
+
+int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Recording& recording) {
     bool tcg = false;
     for (const Accel a : config.host.accels) tcg |= a == Accel::Tcg;
     if (!tcg) return fail("-accel kvm: there is no KVM engine yet; leave -accel away, or use -accel tcg");
@@ -61,6 +72,15 @@ int run(MachineConfig config) {
     std::tm local{};
     localtime_r(&now, &local);
     resolve_rtc(config, now, local.tm_gmtoff);
+
+    std::unique_ptr<replay::LogWriter> log;
+    std::unique_ptr<Journal> journal = std::make_unique<PlainJournal>();
+    replay::Replayer* replayer = nullptr;
+    if (rr == Rr::Replay) {
+        auto made = std::make_unique<replay::Replayer>(recording);
+        replayer = made.get();
+        journal = std::move(made);
+    }
 
     IoThread io;
     Inbox* inbox = nullptr;
@@ -96,11 +116,24 @@ int run(MachineConfig config) {
     if (!machine) return fail(machine.error().text);
     Machine& m = **machine;
     inbox = &m.inbox();
+    if (rr == Rr::Record) {
+        const auto header = replay::make_header(config, VMM_VERSION);
+        if (!header) return fail(header.error().text);
+        auto made = replay::LogWriter::create(rrfile, *header);
+        if (!made) return fail("-rrfile: " + made.error().text);
+        log = std::move(*made);
+        journal = std::make_unique<replay::Recorder>(*log);
+    }
     const QuitSignals signals(io, quit);
 
+    NoInput no_input;
     std::array<std::unique_ptr<SerialInput>, 4> inputs;
     for (unsigned n = 0; n < 4; ++n) {
         if (lines[n] == nullptr) continue;
+        if (replayer != nullptr) {
+            lines[n]->connect(&no_input);
+            continue;
+        }
         inputs[n] = std::make_unique<SerialInput>(m.inbox(), io, static_cast<u8>(n));
         lines[n]->connect(inputs[n].get());
     }
@@ -112,10 +145,12 @@ int run(MachineConfig config) {
         for (unsigned n = 0; n < 4; ++n)
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
     };
-    const int status = run_machine(m, options);
+    const int status = run_machine(m, options, *journal);
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);
     inbox = nullptr;
+    if (log && log->error()) tell("recording stopped: " + log->error()->text);
+    if (replayer != nullptr) tell("replay: " + replayer->report());
     return status;
 }
 
@@ -123,6 +158,8 @@ int run(MachineConfig config) {
 }  // namespace vmm
 
 int main(int argc, char** argv) {
+    const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
+    if (!args.empty() && args[0] == "rr") return vmm::replay::rr_command(std::span(args).subspan(1));
     auto line = vmm::parse_command_line(argc, argv);
     if (!line) return vmm::fail(line.error().text);
     switch (line->action) {
@@ -135,5 +172,11 @@ int main(int argc, char** argv) {
             return 0;
         case vmm::CommandLine::Action::Run: break;
     }
-    return vmm::run(std::move(line->config));
+    if (line->rr != vmm::Rr::Replay) return vmm::run(std::move(line->config), line->rr, line->rrfile, {});
+    const auto recording = vmm::replay::read_recording(line->rrfile);
+    if (!recording) return vmm::fail("-rrfile: " + recording.error().text);
+    if (!recording->damage.empty()) vmm::tell(line->rrfile + ": " + recording->damage + "; what is before it is used");
+    auto config = vmm::replay::replay_config(*recording, line->rrfile, args);
+    if (!config) return vmm::fail(config.error().text);
+    return vmm::run(std::move(*config), line->rr, line->rrfile, *recording);
 }

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files a machine is made of, by content: what a recording writes down, and what a replay looks for.
+// Document: docs/recording-format.md, "Header".
+#pragma once
+
+#include "replay/log_format.h"
+#include "vmm/config.h"
+
+namespace vmm::replay {
+
+Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config);
+
+// Sets the paths in `config` to files with the recorded contents: where `config` says, else where they were, else beside the
+// recording. Several Multiboot modules are looked for where they were only.
+Result<void> find_files(const Header& header, const std::string& recording, MachineConfig& config);
+
+}  // namespace vmm::replay

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/recorder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace vmm::replay {
+namespace {
+
+constexpr u64 kFlushNs = 100'000'000;
+
+u64 host_ns() {
+    return static_cast<u64>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+bool is_quit(const Input& input) {
+    return input.kind == InputKind::Request && input.target == static_cast<u8>(RequestKind::Quit);
+}
+
+}  // namespace
+
+std::vector<Input> Recorder::inputs(Icount now, std::vector<Input> posted) {
+    bool again = last_input_ == now;
+    for (const Input& input : posted) {
+        if (is_quit(input)) continue;        // the end says it
+        // A second batch at one position: between the two the machine looked at its timers and requests.
+        if (std::exchange(again, false)) log_.event({now, EventKind::Pass, {}, 0});
+        log_.event({now, EventKind::Input, input, 0});
+    }
+    if (!std::all_of(posted.begin(), posted.end(), is_quit)) last_input_ = now;
+    return posted;
+}
+
+Icount Recorder::stop(Icount, Icount limit) { return std::min(limit, next_hash_); }
+
+void Recorder::arrived(Machine& machine) {
+    const Icount now = machine.icount();
+    if (now == next_hash_) {
+        log_.hash({now, machine.state_hash()});
+        next_hash_ += kHashEvery;
+    }
+    if (const u64 host = host_ns(); host >= next_flush_ns_) {
+        log_.flush(now);
+        next_flush_ns_ = host + kFlushNs;
+    }
+}
+
+void Recorder::jumped(Icount at, u64 ns, bool cut) {
+    if (cut) log_.event({at, EventKind::IdleJump, {}, ns});
+}
+
+int Recorder::leave(Machine& machine, std::optional<Ending> ending, int status) {
+    if (ending && !log_.error()) log_.end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
+    return log_.error() ? 1 : status;
+}
+
+}  // namespace vmm::replay

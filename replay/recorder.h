@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recorder: the journal that notes what a replay cannot compute, and hashes by which it can check what it computed.
+//
+// Done: inputs, idle jumps cut by the host, a hash every kHashEvery steps and at the end, a chunk at least every 100 ms of host
+// time. When the file cannot be written the run ends with the reason and status 1. Document: docs/recording-format.md.
+#pragma once
+
+#include "replay/log_writer.h"
+#include "vmm/journal.h"
+
+namespace vmm::replay {
+
+class Recorder final : public Journal {
+  public:
+    explicit Recorder(LogWriter& log) : log_(log) {}
+
+    std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
+    bool over(Machine&) override { return log_.error().has_value(); }
+    Icount stop(Icount now, Icount limit) override;
+    void arrived(Machine& machine) override;
+    bool idle(Machine&) override { return false; }
+    void jumped(Icount at, u64 ns, bool cut) override;
+    int leave(Machine& machine, std::optional<Ending> ending, int status) override;
+
+  private:
+    LogWriter& log_;
+    std::optional<Icount> last_input_;
+    Icount next_hash_{kHashEvery};
+    u64 next_flush_ns_ = 0;                  // host time
+};
+
+}  // namespace vmm::replay
