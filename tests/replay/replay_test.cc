@@ -38,7 +38,7 @@ std::unique_ptr<Machine> make_machine(const MachineConfig& config) {
 }
 
 // The firmware, with input at boundaries drawn with a seed, until it is asked to quit.
-Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = false) {
+Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = true) {
     const Temp file;
     const auto header = make_header(config, "test");
     EXPECT_TRUE(header) << (header ? "" : header.error().text);

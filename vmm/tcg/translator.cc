@@ -143,6 +143,13 @@ bool Translator::boundary_event() {
 }
 
 StopReason Translator::run(Icount limit) {
+    const StopReason reason = run_until(limit);
+    // Outside of here the clock is exact as it is; see Cpu::sync_clock().
+    cpu_.jit.limit = 0;
+    return reason;
+}
+
+StopReason Translator::run_until(Icount limit) {
     auto& jit = cpu_.jit;
     jit.limit = limit.v;
     jit.budget = static_cast<i64>(limit - clock_.icount());

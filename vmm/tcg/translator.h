@@ -31,6 +31,7 @@ class Translator final : public Engine, private CodeWatcher {
     const Stats& stats() const { return stats_; }
 
   private:
+    StopReason run_until(Icount limit);
     static u64 helper(Cpu* cpu, const HelperCall* call);
     bool must_leave() const;
     void code_written(u32 store_page, u32 offset, u32 size) override;
