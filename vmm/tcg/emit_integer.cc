@@ -467,8 +467,7 @@ void Emitter::exchange(const Insn& insn) {
             return;
         }
     }
-    if (w != 4) accumulator(false);
-    else accumulator(false);
+    accumulator(false);
     produced();
 }
 
@@ -573,7 +572,7 @@ void Emitter::jcc(const Insn& insn) {
 void Emitter::string_step(const Insn& insn) {
     clobber();
     const bool load = insn.op == Op::Lods;
-    const unsigned w = load ? insn.operand[0].width : insn.operand[0].width;
+    const unsigned w = insn.operand[0].width;
     MemOperand m;
     m.base = load ? kEsi : kEdi;
     m.seg = load ? insn.mem.seg : kEs;
@@ -600,11 +599,7 @@ void Emitter::inline_instruction(const Insn& insn) {
                 Code::mov(d, m.addr_size == 2 ? m.disp & 0xffff : m.disp);
                 return;
             }
-            static constexpr u8 kHost[8] = {3, 1, 2, 8, 15, 5, 6, 7};
-            RegExp e;
-            if (base) e = RegExp(Reg64(kHost[m.base]));
-            if (index) e = base ? e + Reg64(kHost[m.index]) * m.scale : RegExp(Reg64(kHost[m.index]), m.scale);
-            lea(d, ptr[e + static_cast<int>(m.disp)]);
+            lea(d, ptr[effective_address(m)]);
             if (m.addr_size == 2) movzx(d, Xbyak::Reg16(d.getIdx()));
             return;
         }

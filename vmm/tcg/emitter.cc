@@ -184,6 +184,15 @@ Address Emitter::at(unsigned width, const RegExp& e) const {
     }
 }
 
+// Base, index and displacement in 64-bit registers; the low 32 bits of the sum are the effective address. There must be a
+// base or an index.
+RegExp Emitter::effective_address(const MemOperand& m) const {
+    const auto disp = static_cast<int>(m.disp);
+    if (m.index == MemOperand::kNone) return Reg64(kHostOf[m.base]) + disp;
+    const RegExp index(Reg64(kHostOf[m.index]), m.scale);
+    return m.base == MemOperand::kNone ? index + disp : RegExp(Reg64(kHostOf[m.base])) + index + disp;
+}
+
 Reg64 Emitter::linear(const MemOperand& m) {
     clobber();
     const bool base = m.base != MemOperand::kNone, index = m.index != MemOperand::kNone;
@@ -192,10 +201,7 @@ Reg64 Emitter::linear(const MemOperand& m) {
     if (!base && !index) {
         mov(r9d, m.addr_size == 2 ? m.disp & 0xffff : m.disp);
     } else {
-        RegExp e;
-        if (base) e = RegExp(Reg64(kHostOf[m.base]));
-        if (index) e = base ? e + Reg64(kHostOf[m.index]) * m.scale : RegExp(Reg64(kHostOf[m.index]), m.scale);
-        lea(r9d, ptr[e + static_cast<int>(m.disp)]);
+        lea(r9d, ptr[effective_address(m)]);
         if (m.addr_size == 2) movzx(r9d, r9w);
     }
     if (!zero_base(m.seg)) add(r9d, state(&cpu_.s.seg[m.seg].base));

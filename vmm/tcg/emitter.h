@@ -72,6 +72,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     // Memory.
     bool open(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegOpen) != 0 && (mode_ & kModeSlow) == 0; }
     bool zero_base(Seg seg) const { return (mode_ >> (kModeSegShift + 2 * seg) & kModeSegZero) != 0; }
+    Xbyak::RegExp effective_address(const MemOperand& m) const;
     Xbyak::Reg64 linear(const MemOperand& m);
     // `aligned`: an operand that is not aligned to its width is for the helper, which faults.
     Xbyak::RegExp access(Xbyak::Reg64 lin, unsigned width, bool write, bool aligned = false);
