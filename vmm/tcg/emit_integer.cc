@@ -227,10 +227,7 @@ void Emitter::shift_by_cl(const Insn& insn, bool rotate) {
     Code::test(cl, 31);
     jz(done);
     Code::mov(r9d, ecx);
-    if (rotate) {
-        Code::cmp(al, 0x81);
-        sahf();
-    }
+    if (rotate) load_host_flags();
     apply();
     lahf();
     seto(al);

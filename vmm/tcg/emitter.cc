@@ -133,10 +133,15 @@ void Emitter::emit_thunks() {
 
 // --- flags ---------------------------------------------------------------------------------------------------------
 
-void Emitter::need_host_flags() {
-    if (flags_ != Flags::Rax) return;
+// RAX to the host's EFLAGS.
+void Emitter::load_host_flags() {
     cmp(al, 0x81);  // OF = (AL == 1)
     sahf();
+}
+
+void Emitter::need_host_flags() {
+    if (flags_ != Flags::Rax) return;
+    load_host_flags();
     flags_ = Flags::Both;
 }
 
@@ -320,10 +325,7 @@ void Emitter::cold_paths() {
             jmp(exit_, T_NEAR);  // a transfer, done by the helper: s.eip says where to
             continue;
         }
-        if (c.host_flags) {
-            cmp(al, 0x81);
-            sahf();
-        }
+        if (c.host_flags) load_host_flags();
         jmp(c.done, T_NEAR);
     }
     cold_.clear();

@@ -62,6 +62,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     void helper(unsigned k);
 
     // Flags.
+    void load_host_flags();
     void need_host_flags();
     void need_carry();                                   // host CF only
     void materialise();

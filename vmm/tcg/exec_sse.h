@@ -9,6 +9,7 @@
 #include "vmm/tcg/cpu.h"
 #include "vmm/tcg/cpu_model.h"
 #include "vmm/tcg/exec_x87.h"
+#include "vmm/tcg/sse_exceptions.h"
 
 namespace vmm::tcg {
 
@@ -86,5 +87,17 @@ class SimdOp {
 
 // The guest's MXCSR as the host computes under it: all masked, no flags.
 inline u32 sse_control(const Cpu& cpu) { return (cpu.s.mxcsr & 0xffc0) | 0x1f80; }
+
+// One helper for every instruction "XMM = f(XMM, source)" that may raise #XM: arithmetic and the conversions between vectors.
+template <class Math>
+void sse_arithmetic(Cpu& cpu, const Insn& insn) {
+    const SimdOp op(cpu, insn);
+    op.require_sse();
+    const Xmm s = op.source(1);
+    Xmm d = op.xmm(0);
+    const u32 flags = Math::run(d, s, sse_control(cpu));
+    sse_commit_arithmetic(cpu, insn, op.xmm(0), s, flags);
+    op.xmm(0) = d;
+}
 
 }  // namespace vmm::tcg

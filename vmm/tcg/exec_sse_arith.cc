@@ -32,17 +32,6 @@ VMM_SSE_ORDER(HostComisd, "comisd")
 VMM_SSE_ORDER(HostUcomiss, "ucomiss")
 VMM_SSE_ORDER(HostUcomisd, "ucomisd")
 
-template <class Math>
-void arithmetic(Cpu& cpu, const Insn& insn) {
-    const SimdOp op(cpu, insn);
-    op.require_sse();
-    const Xmm s = op.source(1);
-    Xmm d = op.xmm(0);
-    const u32 flags = Math::run(d, s, sse_control(cpu));
-    sse_commit_arithmetic(cpu, insn, op.xmm(0), s, flags);
-    op.xmm(0) = d;
-}
-
 using CompareFn = u32 (*)(Xmm&, const Xmm&, u32);
 template <template <unsigned> class Compare>
 void compare(Cpu& cpu, const Insn& insn) {
@@ -113,7 +102,7 @@ void approximate(Cpu& cpu, const Insn& insn) {
 }
 
 constexpr ExecEntry kEntries[] = {
-#define X(name) {Op::name, arithmetic<name>},
+#define X(name) {Op::name, sse_arithmetic<name>},
     VMM_FLOAT_OPS(X)
 #undef X
     {Op::Cmpps, compare<HostCmpps>},

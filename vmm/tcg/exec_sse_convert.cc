@@ -26,17 +26,6 @@ VMM_SSE_TO_INT(Cvttss2si, "cvttss2si")
 VMM_SSE_TO_INT(Cvttsd2si, "cvttsd2si")
 
 template <class Math>
-void between_xmm(Cpu& cpu, const Insn& insn) {
-    const SimdOp op(cpu, insn);
-    op.require_sse();
-    const Xmm s = op.source(1);
-    Xmm d = op.xmm(0);
-    const u32 flags = Math::run(d, s, sse_control(cpu));
-    sse_commit_arithmetic(cpu, insn, op.xmm(0), s, flags);
-    op.xmm(0) = d;
-}
-
-template <class Math>
 void from_general(Cpu& cpu, const Insn& insn) {
     const SimdOp op(cpu, insn);
     op.require_sse();
@@ -92,7 +81,7 @@ void to_mmx(Cpu& cpu, const Insn& insn) {
 }
 
 constexpr ExecEntry kEntries[] = {
-#define X(name) {Op::name, between_xmm<name>},
+#define X(name) {Op::name, sse_arithmetic<name>},
     VMM_CONVERT_OPS(X)
 #undef X
     {Op::Cvtsi2ss, from_general<Cvtsi2ss>},
