@@ -12,7 +12,8 @@ namespace {
 static_assert(static_cast<int>(InputKind::Serial) == 0 && static_cast<int>(InputKind::Key) == 1 && static_cast<int>(InputKind::Pointer) == 2 &&
               static_cast<int>(InputKind::Frame) == 3 && static_cast<int>(InputKind::Samples) == 4 && static_cast<int>(InputKind::Request) == 5);
 static_assert(static_cast<int>(RequestKind::Reset) == 0 && static_cast<int>(RequestKind::PowerButton) == 1 &&
-              static_cast<int>(RequestKind::Quit) == 2 && static_cast<int>(RequestKind::Nmi) == 3);
+              static_cast<int>(RequestKind::Nmi) == 3 && static_cast<int>(RequestKind::SetMemory) == 4 &&
+              static_cast<int>(RequestKind::SetRegisters) == 5);
 
 void put_le(std::string& out, u64 value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));

@@ -5,13 +5,20 @@
 
 namespace vmm::replay {
 
-std::vector<Input> Replayer::inputs(Icount now, std::vector<Input> posted) {
+bool Replayer::due(Icount now) const {
+    const Event* e = next_event(now);
+    return e != nullptr && e->kind != EventKind::IdleJump;
+}
+
+PauseEvent Replayer::end() const {
+    return {outcome_ == Outcome::Different ? Pause::Different : Pause::HistoryEnd, {}, report_};
+}
+
+std::vector<Input> Replayer::inputs(Icount now, std::vector<Input>) {
     std::vector<Input> out;
-    for (Input& input : posted)
-        if (input.kind == InputKind::Request && input.target == static_cast<u8>(RequestKind::Quit)) out.push_back(std::move(input));
-    if (const Event* e = due(now); e != nullptr && e->kind == EventKind::Pass) ++event_;
+    if (const Event* e = next_event(now); e != nullptr && e->kind == EventKind::Pass) ++event_;
     applied_ = false;
-    for (const Event* e; (e = due(now)) != nullptr && e->kind == EventKind::Input; ++event_) {
+    for (const Event* e; (e = next_event(now)) != nullptr && e->kind == EventKind::Input; ++event_) {
         out.push_back(e->input);
         applied_ = true;
     }
@@ -21,7 +28,7 @@ std::vector<Input> Replayer::inputs(Icount now, std::vector<Input> posted) {
 bool Replayer::over(Machine& machine) {
     if (outcome_ != Outcome::Running) return true;
     const Icount now = machine.icount();
-    if (now < end_ || due(now) != nullptr) return false;
+    if (now < end_ || next_event(now) != nullptr) return false;
     if (!r_.end) {
         identical();
     } else if (r_.end->ending == Ending::Quit) {
@@ -59,7 +66,7 @@ void Replayer::arrived(Machine& machine) {
 bool Replayer::idle(Machine& machine) {
     const Icount now = machine.icount();
     if (outcome_ != Outcome::Running) return true;
-    if (const Event* e = due(now)) {
+    if (const Event* e = next_event(now)) {
         if (e->kind != EventKind::IdleJump) return true;
         ++event_;
         machine.idle_jump(machine.time() + e->ns);

@@ -20,7 +20,9 @@ class Replayer final : public Journal {
     explicit Replayer(const Recording& recording) : r_(recording), end_(recording.end ? recording.end->at : recording.valid_to) {}
 
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
+    bool due(Icount now) const override;
     bool over(Machine& machine) override;
+    PauseEvent end() const override;
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine& machine) override;
@@ -31,7 +33,7 @@ class Replayer final : public Journal {
     const std::string& report() const { return report_; }      // one line, once the run is over
 
   private:
-    const Event* due(Icount now) const { return event_ < r_.events.size() && r_.events[event_].at <= now ? &r_.events[event_] : nullptr; }
+    const Event* next_event(Icount now) const { return event_ < r_.events.size() && r_.events[event_].at <= now ? &r_.events[event_] : nullptr; }
     void compare(Icount now, u64 expected, u64 found);
     void differs(Icount now, const std::string& what);
     void identical();

@@ -32,7 +32,17 @@ void Inbox::apply(const Input& input) const {
 
 bool Inbox::wait_ns(u64 host_ns) {
     std::unique_lock lock(mutex_);
-    return arrived_.wait_for(lock, std::chrono::nanoseconds(host_ns), [this] { return !queue_.empty(); });
+    const bool posted = arrived_.wait_for(lock, std::chrono::nanoseconds(host_ns), [this] { return woken_ || !queue_.empty(); });
+    woken_ = false;
+    return posted;
+}
+
+void Inbox::wake() {
+    {
+        const std::lock_guard lock(mutex_);
+        woken_ = true;
+    }
+    arrived_.notify_one();
 }
 
 bool Inbox::empty() const {

@@ -14,7 +14,8 @@
 namespace vmm {
 
 enum class InputKind : u8 { Serial, Key, Pointer, Frame, Samples, Request, };
-enum class RequestKind : u8 { Reset, PowerButton, Quit, Nmi };
+// SetMemory: u64 physical address, then the bytes; SetRegisters: a CpuState as saved. 2 was the request to quit, never logged.
+enum class RequestKind : u8 { Reset = 0, PowerButton = 1, Nmi = 3, SetMemory = 4, SetRegisters = 5 };
 
 struct Input {
     InputKind kind{};
@@ -32,11 +33,13 @@ class Inbox {
     void apply(const Input& input) const;                    // machine thread, at a boundary
     bool wait_ns(u64 host_ns);                               // sleep until something is posted or time is up; true: posted
     bool empty() const;
+    void wake();                                             // ends a wait_ns() as if something was posted; any thread
 
   private:
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
     std::vector<Input> queue_;
+    bool woken_ = false;
     std::vector<std::pair<u16, Handler>> handlers_;
 };
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "vmm/machine.h"
+#include "vmm/control.h"
 
 namespace vmm {
 
@@ -19,8 +19,12 @@ class Journal {
 
     // What is applied at this boundary, in order. `posted` is what the host has sent since the last.
     virtual std::vector<Input> inputs(Icount now, std::vector<Input> posted) = 0;
+    // More is to be applied at this boundary, whatever the host sends.
+    virtual bool due(Icount) const { return false; }
     // Asked after the inputs were applied: the run ends here.
     virtual bool over(Machine& machine) = 0;
+    // Why it is over, for those who stay.
+    virtual PauseEvent end() const { return {Pause::HistoryEnd, {}, {}}; }
     // Where the machine stops at the latest.
     virtual Icount stop(Icount now, Icount limit) = 0;
     // The machine stopped; the timers of this position have fired.

@@ -50,6 +50,8 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
     inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::Reset), [this](const Input&) { ask(Stop::Reset); });
     inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::PowerButton), [this](const Input&) { power_button(); });
     inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::Nmi), [this](const Input&) { pins_.raise_nmi(); });
+    inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::SetMemory), [this](const Input& input) { set_memory(input.data); });
+    inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::SetRegisters), [this](const Input& input) { set_registers(input.data); });
     engine_->reset(false);
     return {};
 }
@@ -63,6 +65,28 @@ void Machine::reset() {
     board_->reset();
     pins_.s = {};
     engine_->reset(false);
+}
+
+void Machine::set_memory(std::string_view data) {
+    GuestPhys at{0};
+    if (data.size() < 8) return;
+    std::memcpy(&at.v, data.data(), 8);
+    const auto* bytes = reinterpret_cast<const u8*>(data.data());
+    for (std::size_t i = 8; i < data.size(); ++i, at += 1) {
+        // Memory only: a debugger never touches a device. ROM can be patched.
+        const auto view = memory_->view(at);
+        if (view.read == Memory::PageView::kNone) continue;
+        const u32 offset = static_cast<u32>(at.v & (kPageSize - 1));
+        memory_->page(view.read)[offset] = bytes[i];
+        memory_->written(view.read, offset, 1);
+    }
+}
+
+void Machine::set_registers(std::string_view data) {
+    CpuState state;
+    LoadArchive ar({reinterpret_cast<const u8*>(data.data()), data.size()});
+    vmm::serialize(ar, state);
+    if (!ar.failed() && ar.left() == 0) engine_->set_state(state);
 }
 
 void Machine::power_button() { board_->power_button(); }
@@ -83,6 +107,7 @@ Stop Machine::run(Icount limit) {
         switch (engine_->run(target)) {
             case StopReason::TripleFault: ask(Stop::Reset); break;
             case StopReason::Halted: return Stop::Idle;
+            case StopReason::DebugPoint: return Stop::DebugPoint;
             default: break;
         }
     }

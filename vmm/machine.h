@@ -36,6 +36,7 @@ enum class Stop {
     PowerOff,     // ACPI S5
     Reset,        // the guest asked for a reset and the machine was reset, unless -no-reboot
     DebugExit,    // isa-debug-exit; see exit_code()
+    DebugPoint,   // a break- or watchpoint; translator().hit() says which
 };
 
 class Machine {
@@ -79,6 +80,8 @@ class Machine {
     explicit Machine(const MachineConfig& config);
     Result<void> build(const MachineConfig& config, Outputs outputs);
     void ask(Stop stop);
+    void set_memory(std::string_view data);        // of RequestKind::SetMemory
+    void set_registers(std::string_view data);     // of RequestKind::SetRegisters
 
     Clock clock_;
     Timers timers_;

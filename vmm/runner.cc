@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "vmm/tcg/translator.h"
+
 namespace vmm {
 namespace {
 
@@ -19,50 +21,144 @@ u64 host_ns() {
 
 class Run {
   public:
-    Run(Machine& machine, const RunnerOptions& options, Journal& journal)
-        : m_(machine), o_(options), journal_(journal), host_zero_(host_ns()), guest_zero_(machine.time()) {}
+    Run(Control& control, const RunnerOptions& options, Journal& journal)
+        : control_(control), m_(control.machine()), o_(options), journal_(journal), host_zero_(host_ns()), guest_zero_(m_.time()) {}
 
     int operator()() {
-        m_.inbox().on(InputKind::Request, static_cast<u8>(RequestKind::Quit), [this](const Input&) { quit_ = true; });
-        for (;;) {
-            for (const Input& input : journal_.inputs(m_.icount(), m_.inbox().take())) m_.inbox().apply(input);
-            o_.boundary();
-            if (quit_) return journal_.leave(m_, Ending::Quit, 0);
-            if (journal_.over(m_)) return journal_.leave(m_, std::nullopt, 0);
-            const u64 before = host_ns();
-            const Icount from = m_.icount();
-            const Stop stop = run(journal_.stop(from, from + slice_));
-            if (stop == Stop::Limit) adapt(m_.icount() - from, host_ns() - before);
-            if (stop == Stop::Idle && idle()) {
-                // The timers that are due where the jump ended fire before any input: position N is one state.
-                if (const auto status = ended(run(m_.icount()))) return *status;
-            } else if (const auto status = ended(stop)) {
-                return *status;
-            }
-        }
+        control_.set_write([this](const Input& input) {
+            apply({input});
+            run(m_.icount());
+        });
+        if (!o_.start_paused) control_.go({});
+        const int status = loop();
+        control_.set_write(nullptr);
+        return status;
     }
 
   private:
+    int loop() {
+        for (;;) {
+            control_.publish();
+            control_.run_tasks();
+            if (const auto status = control_.quitting()) return journal_.leave(m_, Ending::Quit, *status);
+            if (control_.take_interrupt()) control_.pause();
+            if (!control_.move()) {
+                wait_paused();
+                continue;
+            }
+            if (control_.move()->direction == Direction::Backward) {
+                control_.paused(control_.travel() != nullptr ? control_.travel()->back(*control_.move(), control_.points())
+                                                             : PauseEvent{Pause::HistoryBegin, {}, control_.why_not_back()});
+                continue;
+            }
+            if (const auto status = forward()) return *status;
+        }
+    }
+
+    // One slice of a move forward. The program's exit status, if that is over.
+    std::optional<int> forward() {
+        const Icount from = m_.icount();
+        if (from != no_input_at_) apply(m_.inbox().take());
+        o_.boundary();
+        if (journal_.over(m_)) return over();
+        const Go go = *control_.move();
+        Icount limit = from + (go.one_step || from == no_input_at_ ? 1 : slice_);
+        for (const auto& at : {go.until, control_.break_at()})
+            if (at && *at > from) limit = std::min(limit, *at);
+        m_.translator().set_debug_points(control_.points().empty() ? nullptr : &control_.points(), start_);
+        const u64 before = host_ns();
+        const Stop stop = run(journal_.stop(from, limit));
+        const u64 took = host_ns() - before;
+        if (stop == Stop::Limit && !go.one_step) adapt(m_.icount() - from, took);
+        if (stop == Stop::Idle && idle()) {
+            // The timers that are due where the jump ended fire before any input: position N is one state.
+            if (const auto status = ended(run(m_.icount()))) return status;
+        } else if (const auto status = ended(stop)) {
+            return status;
+        }
+        if (control_.move()) look_for_pause(go, from, stop);
+        return std::nullopt;
+    }
+
+    void look_for_pause(const Go& go, Icount from, Stop stop) {
+        const Icount now = m_.icount();
+        PauseEvent event;
+        if (stop == Stop::DebugPoint) event = {Pause::Point, m_.translator().hit(), {}};
+        else if (go.one_step && now > from && !within(go)) event.why = Pause::Step;
+        else if (now > from && ((go.until && now >= *go.until) || (control_.break_at() && now == *control_.break_at()))) event.why = Pause::Position;
+        else return;
+        settle();
+        if (control_.move()) pause(std::move(event));
+    }
+
+    bool within(const Go& go) const {
+        const u32 eip = m_.translator().state().eip;
+        return go.range && eip >= go.range->first && eip < go.range->second;
+    }
+
+    // A position is the state after everything that is due there; what a recording says is due is applied before anyone looks.
+    void settle() {
+        while (journal_.due(m_.icount())) {
+            apply({});
+            run(m_.icount());
+        }
+    }
+
+    void pause(PauseEvent event) {
+        start_ = no_input_at_ = m_.icount();
+        paused_at_ = host_ns();
+        control_.paused(std::move(event));
+    }
+
+    // Paused: tasks, and nothing else; then host time goes on where it stood.
+    void wait_paused() {
+        if (!paused_at_) pause_begins();
+        control_.wait_for_task(kLongestSleepNs);
+        control_.run_tasks();
+        if (!control_.move()) return;
+        host_zero_ += host_ns() - *paused_at_;
+        paused_at_.reset();
+        start_ = no_input_at_ = m_.icount();
+    }
+
+    void pause_begins() { paused_at_ = host_ns(); }
+
+    void apply(std::vector<Input> posted) {
+        for (const Input& input : journal_.inputs(m_.icount(), std::move(posted))) m_.inbox().apply(input);
+    }
+
     Stop run(Icount limit) {
         const Stop stop = m_.run(limit);
         journal_.arrived(m_);
         return stop;
     }
 
+    std::optional<int> over() {
+        if (!control_.held() && !o_.pause_at_end) return journal_.leave(m_, std::nullopt, 0);
+        pause(journal_.end());
+        return std::nullopt;
+    }
+
     std::optional<int> ended(Stop stop) {
         switch (stop) {
             case Stop::Limit:
+            case Stop::DebugPoint:
             case Stop::Idle: return std::nullopt;
             case Stop::Reset:
+                control_.happened(Happening::Reset);
                 if (!o_.no_reboot) return std::nullopt;
-                return journal_.leave(m_, Ending::Reset, 0);
-            case Stop::PowerOff: {
-                const int status = journal_.leave(m_, Ending::PowerOff, 0);
-                if (o_.no_shutdown) wait_for_quit();
-                return status;
-            }
-            case Stop::DebugExit: return journal_.leave(m_, Ending::DebugExit, m_.exit_code());
+                return finish(Ending::Reset, 0);
+            case Stop::PowerOff: return finish(Ending::PowerOff, 0);
+            case Stop::DebugExit: return finish(Ending::DebugExit, m_.exit_code());
         }
+        return std::nullopt;
+    }
+
+    // The guest ended. With somebody to look at it the machine stays; it stands still from here on.
+    std::optional<int> finish(Ending ending, int status) {
+        control_.happened(Happening::Shutdown);
+        if (!o_.no_shutdown && !control_.held()) return journal_.leave(m_, ending, status);
+        pause({Pause::Ended, {}, "the guest " + std::string(ending == Ending::PowerOff ? "powered off" : ending == Ending::Reset ? "reset" : "exited")});
         return std::nullopt;
     }
 
@@ -106,30 +202,20 @@ class Run {
         journal_.jumped(at, length, !next || upto < *next);
     }
 
-    void wait_for_quit() {
-        while (!quit_) {
-            m_.inbox().wait_ns(kLongestSleepNs);
-            for (const Input& input : m_.inbox().take())
-                if (input.kind == InputKind::Request) m_.inbox().apply(input);
-        }
-    }
-
+    Control& control_;
     Machine& m_;
     const RunnerOptions& o_;
     Journal& journal_;
     u64 host_zero_;
     GuestTime guest_zero_;
     u64 slice_ = 100'000;
-    bool quit_ = false;
+    Icount start_{~u64{0}};                            // breakpoints here were seen already
+    Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
+    std::optional<u64> paused_at_;                     // host time
 };
 
 }  // namespace
 
-int run_machine(Machine& machine, const RunnerOptions& options, Journal& journal) { return Run(machine, options, journal)(); }
-
-int run_machine(Machine& machine, const RunnerOptions& options) {
-    PlainJournal plain;
-    return run_machine(machine, options, plain);
-}
+int run_machine(Control& control, const RunnerOptions& options, Journal& journal) { return Run(control, options, journal)(); }
 
 }  // namespace vmm

@@ -69,7 +69,8 @@ class Lane {
             Icount limit = target;
             if (setting_.stop_every != 0) limit = std::min(limit, machine_->icount() + setting_.stop_every);
             switch (machine_->run(limit)) {
-                case Stop::Limit: break;
+                case Stop::Limit:
+                case Stop::DebugPoint: break;
                 case Stop::Idle:
                     if (machine_->next_deadline()) machine_->idle_jump();
                     else ended_ = true;              // nothing will ever happen

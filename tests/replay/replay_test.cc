@@ -46,6 +46,7 @@ Recording record(unsigned seed, u64 until, MachineConfig config = firmware_confi
     EXPECT_TRUE(log);
     const auto machine = make_machine(config);
     Recorder recorder(**log);
+    Control control(*machine, RrMode::Record, file.path);
     std::mt19937 random(seed);
     RunnerOptions options;
     options.sleep = config.sleep;
@@ -59,9 +60,9 @@ Recording record(unsigned seed, u64 until, MachineConfig config = firmware_confi
         if (resets && ++boundaries % 64 == 0) inbox.post({InputKind::Request, static_cast<u8>(RequestKind::Reset), {}});
         still = machine->icount() == last ? still + 1 : 0;
         last = machine->icount();
-        if (last.v >= until || still == 8 || ++total == 300) inbox.post({InputKind::Request, static_cast<u8>(RequestKind::Quit), {}});
+        if (last.v >= until || still == 8 || ++total == 300) control.quit();
     };
-    EXPECT_EQ(run_machine(*machine, options, recorder), 0);
+    EXPECT_EQ(run_machine(control, options, recorder), 0);
     auto recording = read_recording(file.path);
     EXPECT_TRUE(recording);
     EXPECT_EQ(recording->damage, "");
@@ -73,7 +74,8 @@ std::string replay(const Recording& recording, int expected_status) {
     EXPECT_TRUE(config);
     const auto machine = make_machine(*config);
     Replayer replayer(recording);
-    EXPECT_EQ(run_machine(*machine, {}, replayer), expected_status) << replayer.report();
+    Control control(*machine, RrMode::Replay, {});
+    EXPECT_EQ(run_machine(control, {}, replayer), expected_status) << replayer.report();
     return replayer.report();
 }
 

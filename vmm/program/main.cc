@@ -83,11 +83,11 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
     }
 
     IoThread io;
-    Inbox* inbox = nullptr;
+    std::unique_ptr<Control> control;
     std::unique_ptr<CharDevices> chars;
     auto quit = [&] {
         if (chars) chars->give_up();
-        if (inbox != nullptr) inbox->post({InputKind::Request, static_cast<u8>(RequestKind::Quit), {}});
+        if (control) control->post([&] { control->quit(); });
     };
     chars = std::make_unique<CharDevices>(CharHost{io, tell, quit});
     if (auto opened = chars->open(config.host.chardevs); !opened) return fail(opened.error().text);
@@ -115,7 +115,7 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
     auto machine = Machine::create(config, std::move(outputs));
     if (!machine) return fail(machine.error().text);
     Machine& m = **machine;
-    inbox = &m.inbox();
+    control = std::make_unique<Control>(m, rr == Rr::Record ? RrMode::Record : rr == Rr::Replay ? RrMode::Replay : RrMode::None, rrfile);
     if (rr == Rr::Record) {
         const auto header = replay::make_header(config, VMM_VERSION);
         if (!header) return fail(header.error().text);
@@ -145,10 +145,10 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
         for (unsigned n = 0; n < 4; ++n)
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
     };
-    const int status = run_machine(m, options, *journal);
+    const int status = run_machine(*control, options, *journal);
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);
-    inbox = nullptr;
+    chars.reset();                           // its thread may still ask to quit, of a machine that is there
     if (log && log->error()) tell("recording stopped: " + log->error()->text);
     if (replayer != nullptr) tell("replay: " + replayer->report());
     return status;

@@ -92,6 +92,16 @@ void CodeCache::written(u32 store_page, u32 offset, u32 size) {
     for (Block* b : hit) invalidate(*b);
 }
 
+void CodeCache::drop_at(u32 linear) {
+    std::vector<Block*> hit;
+    for (const auto& [key, block] : blocks_) {
+        const u32 into = (linear & (kPageSize - 1)) - key.offset;
+        const bool flat = (key.mode & kModeCsFlat) != 0;
+        if (into < block->bytes && (!flat || linear - key.eip == into)) hit.push_back(block.get());
+    }
+    for (Block* b : hit) invalidate(*b);
+}
+
 void CodeCache::clear() {
     for (const auto& [page, unused] : pages_) memory_.clear_watch(page, kWatchCode);
     pages_.clear();

@@ -20,6 +20,8 @@ class CodeCache {
     static void link(Link& from, Block& to);
     // Bytes of a page changed: blocks with code on the same lines die.
     void written(u32 store_page, u32 offset, u32 size);
+    // Blocks that may hold the byte at this linear address die.
+    void drop_at(u32 linear);
     void clear();
     std::size_t size() const { return blocks_.size(); }
     u64 invalidations() const { return invalidations_; }

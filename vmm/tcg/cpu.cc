@@ -102,6 +102,7 @@ void Cpu::read_bytes(Seg seg, u32 offset, void* out, unsigned size) {
         } else {
             sync_clock();
             end_block();
+            note_access(at, n, false);
             memory.read(phys, {to + done, n});
         }
         done += n;
@@ -123,6 +124,7 @@ void Cpu::write_bytes(Seg seg, u32 offset, const void* in, unsigned size) {
         } else {
             sync_clock();
             end_block();
+            note_access(at, n, true);
             memory.write(phys, {from + done, n});
         }
         done += n;
@@ -166,6 +168,7 @@ T Cpu::read_slow(u32 address, bool user) {
     }
     sync_clock();
     end_block();
+    note_access(address, sizeof(T), false);
     return static_cast<T>(memory.load(phys, sizeof(T)));
 }
 
@@ -186,6 +189,7 @@ void Cpu::write_slow(u32 address, T value, bool user) {
     }
     sync_clock();
     end_block();
+    note_access(address, sizeof(T), true);
     memory.store(phys, sizeof(T), value);
 }
 
@@ -316,6 +320,10 @@ void Cpu::watched_write(u32 store_page, u32 offset, u32 size) {
     }
     if ((watch & kWatchCode) != 0 && code_watcher != nullptr) {
         code_watcher->code_written(store_page, offset, size);
+        end_block();
+    }
+    if ((watch & kWatchDebug) != 0) {
+        debug.physical_written(store_page, offset, size, s.cr3);
         end_block();
     }
 }

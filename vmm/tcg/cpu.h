@@ -22,6 +22,7 @@
 #include "vmm/cpu_pins.h"
 #include "vmm/cpu_state.h"
 #include "vmm/memory.h"
+#include "vmm/tcg/debug_stops.h"
 #include "vmm/tcg/decode.h"
 
 namespace vmm::tcg {
@@ -131,6 +132,7 @@ class Cpu final : public MemoryWatcher {
     std::function<u32()> random;                           // unused: no source the program cannot control is offered
 
     CodeWatcher* code_watcher = nullptr;
+    DebugStops debug;                                      // of a debugger outside; no part of the machine
 
     Mmu& mmu() { return *mmu_; }
 
@@ -145,6 +147,9 @@ class Cpu final : public MemoryWatcher {
     template <class T> T read_slow(u32 address, bool user);
     template <class T> void write_slow(u32 address, T value, bool user);
     void check_data_breakpoint(u32 address, unsigned size, bool write);
+    void note_access(u32 address, u32 size, bool write) {
+        if (debug.any_watch()) debug.accessed(address, size, write, s.cr3);
+    }
     unsigned cpl_ = 0;
     std::unique_ptr<Mmu> mmu_;
 

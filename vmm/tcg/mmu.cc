@@ -191,11 +191,11 @@ u8* Mmu::lookup(u32 linear, Access access, bool user, GuestPhys& phys) {
     if (access == Access::Write) {
         if (where.write == Memory::PageView::kNone) return nullptr;
         if (w.levels != 0) note_derived(w, linear);
-        if (memory_.watch(where.write) != 0) return nullptr;
+        if (memory_.watch(where.write) != 0 || cpu_.debug.watched(linear, true)) return nullptr;
         memory_.mark_dirty(where.write);
         touch(v, page);
         v.write()[page] = reinterpret_cast<u64>(memory_.page(where.write)) - base;
-        if (where.read == where.write) v.read()[page] = v.write()[page];
+        if (where.read == where.write && !cpu_.debug.watched(linear, false)) v.read()[page] = v.write()[page];
         const u32 me = (current_ << 20 | page) + 1;
         auto& writers = writers_[where.write];
         if (writers[0] == 0 || writers[0] == me) writers[0] = me;
@@ -205,6 +205,7 @@ u8* Mmu::lookup(u32 linear, Access access, bool user, GuestPhys& phys) {
     }
     if (where.read == Memory::PageView::kNone) return nullptr;
     if (w.levels != 0) note_derived(w, linear);
+    if (cpu_.debug.watched(linear, false)) return nullptr;
     touch(v, page);
     v.read()[page] = reinterpret_cast<u64>(memory_.page(where.read)) - base;
     return reinterpret_cast<u8*>(v.read()[page] + linear);
@@ -388,6 +389,17 @@ void Mmu::space_changed() {
     space.key = key;
     space.last_use = ++use_counter_;
     current_ = victim;
+}
+
+void Mmu::forget_page(u32 linear_page) {
+    for (auto& s : spaces_) {
+        if (!s.used) continue;
+        for (auto& v : s.views) {
+            if (v.touched[linear_page >> 9] == 0) continue;
+            v.read()[linear_page] = 0;
+            v.write()[linear_page] = 0;
+        }
+    }
 }
 
 void Mmu::flush_all() {

@@ -60,6 +60,7 @@ class Mmu {
 
     void space_changed();        // CR3, PDPTEs, CR0, CR4 or EFER changed: choose the space that fits
     void flush_all();            // physical map changed, or everything must be asked again
+    void forget_page(u32 linear_page);   // its data translations, in every space
     void write_protect(u32 store_page);
     void write_protect_all();
     void page_table_written(u32 store_page, u32 offset, u32 size);

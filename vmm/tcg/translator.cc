@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "vmm/check.h"
 #include "vmm/tcg/cpu_model.h"
@@ -57,6 +58,7 @@ bool run_helper(Cpu& cpu, ExecFn fn, const Insn& insn, u32 eip, i64 most_iterati
         if (fn == nullptr) raise(kUd);
         fn(cpu, insn);
     } catch (const Fault& fault) {
+        cpu.debug.hit.reset();               // the instruction did not happen
         jit.fault = fault;
         jit.faulted = true;
         jit.budget += static_cast<i64>(jit.pending) - cpu.steps_before_fault;
@@ -92,7 +94,7 @@ u64 Translator::helper(Cpu* cpu, const HelperCall* call) {
 // After an instruction that may have changed what the rest of the block rests on: is there anything to do at this boundary,
 // or may the block go on?
 bool Translator::must_leave() const {
-    if (cpu_.s.pending_debug != 0) return true;
+    if (cpu_.s.pending_debug != 0 || cpu_.debug.hit) return true;
     if (!cpu_.block_end) return false;
     const CpuState& s = cpu_.s;
     if (s.halted || s.shadow != Shadow::None || pins_.attention || timers_.attention) return true;
@@ -161,13 +163,38 @@ StopReason Translator::run_until(Icount limit) {
             jit.shutdown = false;
             return StopReason::TripleFault;
         }
+        if (cpu_.debug.hit) {
+            hit_ = std::exchange(cpu_.debug.hit, std::nullopt);
+            return StopReason::DebugPoint;
+        }
         if (timers_.attention) return StopReason::Attention;
         if (jit.budget <= 0) return StopReason::Limit;
         pins_.attention = false;
         if (boundary_event()) continue;
         if (cpu_.s.halted) return StopReason::Halted;
+        if (cpu_.debug.any_breakpoint() && at_breakpoint()) return StopReason::DebugPoint;
         execute();
     }
+}
+
+void Translator::set_debug_points(const DebugPoints* points, Icount seen) {
+    seen_ = seen;
+    cpu_.debug.hit.reset();
+    const auto change = cpu_.debug.update(points, memory_);
+    if (!change) return;
+    for (const u32 page : change->pages) cpu_.mmu().forget_page(page);
+    // Blocks must end before a breakpoint, and none may be chained to one.
+    for (const u32 address : change->fresh) cache_.drop_at(address);
+}
+
+bool Translator::at_breakpoint() {
+    const CpuState& s = cpu_.s;
+    // RF is set between the iterations of a REP: only the first is the instruction's beginning.
+    if (clock_.icount() == seen_ || (s.eflags & kRf) != 0) return false;
+    auto hit = cpu_.debug.stop_at(s.seg[kCs].base + s.eip, s.cr3);
+    if (!hit) return false;
+    hit_ = std::move(hit);
+    return true;
 }
 
 // --- execution -----------------------------------------------------------------------------------------------------------
@@ -197,7 +224,7 @@ void Translator::execute() {
     jit.mode_key = u64{mode_} << 32;
     jit.code_changed = false;
     cpu_.mmu().prepare(user);
-    if ((mode_ & kModeCsFlat) != 0) {
+    if ((mode_ & kModeCsFlat) != 0 && chainable(*block)) {
         auto* jumps = reinterpret_cast<JumpEntry*>(cpu_.mmu().tables(user) + TlbLayout::kJump);
         jumps[s.eip & (TlbLayout::kJumpEntries - 1)] = {jit.mode_key | s.eip, block->code};
     }
@@ -214,7 +241,7 @@ void Translator::execute() {
         // Making room may have thrown away the block we came from. A linked block is entered without a look at CS.limit.
         const bool within_limit = (mode_ & kModeCsFlat) != 0 ||
                                   ((mode_ & kModeCs64k) != 0 && to != nullptr && u64{to->key.eip} + to->bytes <= 0x10000);
-        if (to != nullptr && within_limit && flushes == stats_.flushes) CodeCache::link(*link, *to);
+        if (to != nullptr && within_limit && flushes == stats_.flushes && chainable(*to)) CodeCache::link(*link, *to);
     } catch (const Fault& fault) {
         jit.fault = fault;
         jit.faulted = true;
@@ -231,7 +258,7 @@ Block* Translator::find_block(u32 mode) {
     BlockKey key{exec >> 1, s.eip, static_cast<u16>(linear & (kPageSize - 1)), mode};
     if (Block* found = cache_.find(key)) return found;
     const u8* code = memory_.page(key.store_page) + key.offset;
-    const Analysis a = analyse({code, kPageSize - key.offset}, s.eip, mode, block_limit_, cpu_.model);
+    const Analysis a = analyse({code, cpu_.debug.free_bytes(linear, kPageSize - key.offset)}, s.eip, mode, block_limit_, cpu_.model);
     if (a.insns.empty()) return nullptr;
     if (emitter_.full()) {
         cache_.clear();

@@ -27,6 +27,10 @@ class Translator final : public Engine, private CodeWatcher {
     // Tests: instructions per block at most (1 to 64); interpret everything.
     void set_block_limit(unsigned n) { block_limit_ = n; }
     void set_interpret(bool on) { interpret_ = on; }
+    // What a debugger wants to stop at; null: nothing. `seen`: breakpoints at this position do not stop any more. To be called
+    // again whenever the points changed.
+    void set_debug_points(const DebugPoints* points, Icount seen);
+    const std::optional<Hit>& hit() const { return hit_; }    // after StopReason::DebugPoint
     struct Stats { u64 blocks = 0, dispatches = 0, single_steps = 0, flushes = 0; };
     const Stats& stats() const { return stats_; }
 
@@ -34,6 +38,8 @@ class Translator final : public Engine, private CodeWatcher {
     StopReason run_until(Icount limit);
     static u64 helper(Cpu* cpu, const HelperCall* call);
     bool must_leave() const;
+    bool at_breakpoint();
+    bool chainable(const Block& block) const { return !cpu_.debug.any_breakpoint() || !cpu_.debug.breakpoint(cpu_.s.seg[kCs].base + block.key.eip); }
     void code_written(u32 store_page, u32 offset, u32 size) override;
     bool boundary_event();                       // delivers one; true if a step was taken
     bool interrupt_ready() const;
@@ -53,6 +59,8 @@ class Translator final : public Engine, private CodeWatcher {
     unsigned block_limit_ = 32;
     bool interpret_ = false;
     u32 mode_ = 0;
+    Icount seen_{};
+    std::optional<Hit> hit_;
     Stats stats_;
 };
 

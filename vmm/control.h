@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control: how front ends (gdb, QMP, the human monitor, signals) reach a machine that runs. They live on the I/O thread; what
+// they want of the machine is a task for the machine thread, which runs it at a step boundary: within a slice (0.2 ms) while
+// the machine runs, at once while it is paused, and at the end of a move through the past while one is under way.
+//
+// post() and interrupt() are for any thread; everything else is for the machine thread, that is, for tasks and observers.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmm/debug_points.h"
+#include "vmm/cpu_state.h"
+#include "vmm/machine.h"
+#include "vmm/result.h"
+
+namespace vmm {
+
+// Why the machine stands still.
+enum class Pause : u8 {
+    User,              // stop(), Ctrl-C, -S
+    Step,              // the step, or the range of steps, is done
+    Point,             // a break- or watchpoint; `hit` says which
+    Position,          // the position that was asked for (seek, replay-break)
+    HistoryBegin,      // going back: the past is not held further
+    HistoryEnd,        // a replay came to where the recording ends
+    Ended,             // the guest ended (power-off, reset with -no-reboot, debug exit) and -no-shutdown keeps the machine
+    Different,         // a replay that differs from its recording stopped where that showed
+    HostError,         // a file of the host's cannot be written or read; resume() tries again
+};
+
+struct PauseEvent {
+    Pause why = Pause::User;
+    std::optional<Hit> hit;
+    std::string text;              // one line for people; may be empty
+};
+
+enum class Direction : u8 { Forward, Backward };
+
+struct Go {
+    Direction direction = Direction::Forward;
+    bool one_step = false;
+    std::optional<Icount> until;                          // stop there at the latest (Pause::Position)
+    std::optional<std::pair<u32, u32>> range;             // keep stepping while EIP is in [first, second)
+};
+
+// What the machine did, for monitors' events. Resume and Pause come in pairs.
+enum class Happening : u8 { Resumed, Paused, Reset, Shutdown, PowerButton };
+
+// Travel through what was recorded. Positions are icounts. Machine thread only.
+class TimeTravel {
+  public:
+    virtual ~TimeTravel() = default;
+    virtual Icount begin() const = 0;                     // the first position that can be gone back to
+    virtual std::optional<Icount> end() const = 0;        // of a replay: where the recording ends
+    virtual Result<void> seek(Icount position) = 0;       // exactly there, with no stop on the way
+    virtual PauseEvent back(const Go& go, const DebugPoints& points) = 0;
+};
+
+enum class RrMode : u8 { None, Record, Replay };
+
+class Control {
+  public:
+    Control(Machine& machine, RrMode mode, std::string rr_file);
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+    // --- any thread
+    void post(std::function<void()> task);                // tasks run in the order of posting
+    void interrupt();                                     // ends a move at the next boundary: the machine pauses (Pause::User)
+    Icount position() const { return Icount{position_.load(std::memory_order_relaxed)}; }   // a moment ago
+    bool running() const { return running_.load(std::memory_order_relaxed); }
+
+    // --- machine thread: tasks and observers
+    Machine& machine() { return machine_; }
+    RrMode mode() const { return mode_; }
+    const std::string& rr_file() const { return rr_file_; }
+    DebugPoints& points() { return points_; }
+    // Moves start when the task returns; a Paused happening says when they are over. A move while another is under way
+    // replaces it.
+    void go(const Go& go);
+    void pause(Pause why = Pause::User);                  // at this boundary
+    void quit(int status = 0);                            // the program ends, with the recording's end written
+    const PauseEvent& last_pause() const { return last_pause_; }
+    // Somebody looks at the machine: at the end of a recording, or of the guest, it stays rather than that the program ends.
+    void hold(bool more) { holders_ += more ? 1 : -1; }
+    bool held() const { return holders_ > 0; }
+    // Null: this run cannot go back (`why_not_back()` says why, for people).
+    TimeTravel* travel() { return travel_; }
+    const std::string& why_not_back() const { return why_not_; }
+    // Exactly to a position, at once; then paused.
+    Result<void> seek(Icount position);
+    // QMP's replay-break: one position at which a forward move pauses (Pause::Position).
+    std::optional<Icount> break_at() const { return break_at_; }
+    void set_break_at(std::optional<Icount> position) { break_at_ = position; }
+
+    // A debugger's or monitor's writes to the guest. In a recording they are inputs of it; in a replay they open a branch.
+    Result<void> write_registers(const CpuState& state);
+    Result<void> write_memory(u32 address, std::span<const u8> bytes, bool physical);   // linear: with the present CR3
+    // Reads for debuggers: no fault, no device touched, no A or D bit. False: (part of it) is not mapped to memory.
+    bool read_memory(u32 address, std::span<u8> out, bool physical);
+
+    // Observers are told on the machine thread, at a boundary.
+    using Observer = std::function<void(Happening, const PauseEvent&)>;
+    unsigned observe(Observer observer);                  // returns a handle
+    void forget(unsigned handle);
+
+    // --- the machine thread's loop (runner.h)
+    // How a write enters the machine: as an input of the journal's.
+    void set_write(std::function<void(Input)> write) { write_ = std::move(write); }
+    void set_travel(TimeTravel* travel, std::string why_not) { travel_ = travel; why_not_ = std::move(why_not); }
+    void run_tasks();                                     // what was posted so far
+    void wait_for_task(u64 host_ns);
+    bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+    bool take_interrupt() { return interrupted_.exchange(false); }
+    const std::optional<Go>& move() const { return move_; }
+    std::optional<int> quitting() const { return quit_; }
+    void paused(PauseEvent event);                        // the move is over
+    void happened(Happening what);
+    void publish();                                       // position() and running()
+
+  private:
+    Result<void> before_write();
+    void apply_write(GuestPhys at, std::span<const u8> bytes);
+
+    Machine& machine_;
+    const RrMode mode_;
+    const std::string rr_file_;
+    DebugPoints points_;
+    TimeTravel* travel_ = nullptr;
+    std::function<void(Input)> write_;
+    std::string why_not_ = "this run does not hold its past; record it, and replay the recording";
+    std::optional<Go> move_;
+    std::optional<int> quit_;
+    std::optional<Icount> break_at_;
+    PauseEvent last_pause_;
+    std::vector<std::pair<unsigned, Observer>> observers_;
+    unsigned last_handle_ = 0;
+    int holders_ = 0;
+
+    std::atomic<bool> interrupted_{false}, running_{false};
+    std::atomic<u64> position_{0};
+    mutable std::mutex mutex_;
+    std::condition_variable posted_;
+    std::vector<std::function<void()>> tasks_;
+};
+
+}  // namespace vmm
