@@ -46,6 +46,8 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
         return {};
     };
     if (auto ok = add("bios", Board::firmware_file(config)); !ok) return ok.error();
+    if (const std::string vga_bios = Board::vga_bios_file(config); !vga_bios.empty())
+        if (auto ok = add("vga-bios", vga_bios); !ok) return ok.error();
     if (config.kernel.empty()) return out;
     if (auto ok = add("kernel", config.kernel); !ok) return ok.error();
     if (config.initrd.empty()) return out;
@@ -61,7 +63,7 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
 
 Result<void> find_files(const Header& header, const std::string& recording, MachineConfig& config) {
     for (const FileIdentity& id : header.files) {
-        std::string* place = id.role == "bios" ? &config.bios : id.role == "kernel" ? &config.kernel : id.role == "initrd" ? &config.initrd : nullptr;
+        std::string* place = id.role == "bios" ? &config.bios : id.role == "vga-bios" ? &config.vga_bios : id.role == "kernel" ? &config.kernel : id.role == "initrd" ? &config.initrd : nullptr;
         std::vector<std::string> candidates;
         if (place != nullptr && !place->empty()) candidates.push_back(*place);
         candidates.push_back(id.path);

@@ -20,7 +20,7 @@ namespace vmm::replay {
 inline constexpr std::size_t kPreambleBytes = 16, kFrameBytes = 24;
 inline constexpr u8 kMagic[8] = {0x89, 'v', 'm', 'm', 'r', 'r', '\r', '\n'};
 inline constexpr u32 kFormatVersion = 1;
-inline constexpr u32 kMachineRevision = 1;               // raised when a fix to a device shows in the guest
+inline constexpr u32 kMachineRevision = 2;               // raised when a fix to a device shows in the guest
 inline constexpr u32 kMaxPayload = 16u << 20;            // before and after compression
 inline constexpr u64 kHashEvery = u64{1} << 27;          // steps
 
@@ -38,7 +38,7 @@ struct Frame {
 
 // One input file of the machine.
 struct FileIdentity {
-    std::string role;           // "bios", "kernel", "initrd"
+    std::string role;           // "bios", "vga-bios", "kernel", "initrd", "module"
     std::string path;           // absolute, where it was
     u64 size = 0;
     i64 mtime = 0;              // seconds since 1970; for the user, never compared

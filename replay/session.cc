@@ -55,6 +55,7 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
     // Files are compared by content; a path that is given is a place to look.
     MachineConfig same_files = machine;
     same_files.bios = recorded->bios;
+    same_files.vga_bios = recorded->vga_bios;
     same_files.kernel = recorded->kernel;
     same_files.initrd = recorded->initrd;
     if (guest_text(same_files) != guest_text(*recorded)) {

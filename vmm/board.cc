@@ -21,6 +21,7 @@
 #include "devices/ps2_keyboard.h"
 #include "devices/ps2_mouse.h"
 #include "devices/uart16550.h"
+#include "devices/vga.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/file.h"
 #include "vmm/loader/boot_config.h"
@@ -31,9 +32,12 @@ namespace vmm {
 namespace {
 constexpr u32 kFirstMegabyte = 0x100;              // pages
 constexpr u32 kVideoHole = 0xa0;
+constexpr u32 kLastPage = 1u << 20;                // end of the address space
 constexpr u64 kMaxBios = 16u << 20;
 constexpr u32 kLowBios = 128 << 10;                // the end of the image, seen below 1 MiB
 constexpr const char* kDefaultBios = "/usr/share/seabios/bios-256k.bin";
+constexpr const char* kDefaultVgaBios = "/usr/share/seabios/vgabios-stdvga.bin";
+constexpr u64 kMaxVgaBios = 128 << 10;             // what fits where firmware copies it
 constexpr u16 kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 constexpr u8 kSerialIrqs[4] = {4, 3, 4, 3};
 }  // namespace
@@ -62,6 +66,21 @@ Result<std::vector<u8>> Board::read_firmware(const MachineConfig& config) {
     return image;
 }
 
+std::string Board::vga_bios_file(const MachineConfig& config) {
+    if (config.vga == VgaCard::None) return {};
+    return config.vga_bios.empty() ? kDefaultVgaBios : config.vga_bios;
+}
+
+Result<std::vector<u8>> Board::read_vga_bios(const MachineConfig& config) {
+    const std::string file = vga_bios_file(config);
+    if (file.empty()) return std::vector<u8>{};
+    auto image = read_file(file);
+    if (!image) return Error{"no VGA BIOS: " + image.error().text + " (install the package seabios, or give -vga none)"};
+    if (image->empty() || image->size() > kMaxVgaBios)
+        return Error{"the VGA BIOS " + file + " has " + std::to_string(image->size()) + " bytes; at most 128 KiB fit"};
+    return image;
+}
+
 void Board::place_firmware(std::span<const u8> image) {
     bios_pages_ = static_cast<u32>(image.size() >> kPageShift);
     bios_store_ = w_.memory.allocate(image.size());
@@ -72,7 +91,8 @@ void Board::place_firmware(std::span<const u8> image) {
     w_.memory.map_rom((1u << 20) - bios_pages_, bios_store_, bios_pages_);
 }
 
-Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, Outputs outputs, BoardSignals signals)
+Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, std::span<const u8> vga_bios, Outputs outputs,
+             BoardSignals signals)
     : w_(wires), signals_(std::move(signals)) {
     auto& [clock, timers, ports, mmio, memory, pins, inbox] = w_;
     const u32 ram_pages = static_cast<u32>(memory.ram_size() >> kPageShift);
@@ -110,6 +130,9 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
     }
     piix3_ = add<Piix3>(*pci, irqs, [this](bool hard) { signals_.reset(hard); });
     pm_ = add<Piix4Pm>(*pci, ports, timers, piix3_->isa_irq(9), [this] { signals_.power_off(); });
+    if (config.vga == VgaCard::Std)
+        vga_ = add<Vga>(*pci, ports, mmio, memory, timers, vga_bios,
+                        Vga::Hole{std::max(ram_pages, kFirstMegabyte), kLastPage - bios_pages_});
 
     // --- ISA --------------------------------------------------------------------------------------------------------
     add<I8237>(ports, memory);

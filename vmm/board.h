@@ -23,6 +23,7 @@ class Piix4Pm;
 class Ps2Keyboard;
 class Ps2Mouse;
 class Uart16550;
+class Vga;
 
 // What a board is built on.
 struct Wires {
@@ -47,7 +48,12 @@ class Board {
     // The image that config.bios names, or the distribution's.
     static std::string firmware_file(const MachineConfig& config);
     static Result<std::vector<u8>> read_firmware(const MachineConfig& config);
-    Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, Outputs outputs, BoardSignals signals);
+    // The VGA's, likewise; nothing where there is no VGA.
+    static std::string vga_bios_file(const MachineConfig& config);
+    static Result<std::vector<u8>> read_vga_bios(const MachineConfig& config);
+    // Images: what the two functions above gave.
+    Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, std::span<const u8> vga_bios, Outputs outputs,
+          BoardSignals signals);
     ~Board();
     Board(const Board&) = delete;
     Board& operator=(const Board&) = delete;
@@ -61,6 +67,7 @@ class Board {
     Uart16550& serial(unsigned n) { return *serial_[n]; }
     bool has_serial(unsigned n) const { return serial_[n] != nullptr; }
     Mc146818& rtc() { return *rtc_; }
+    const Vga* vga() const { return vga_; }                    // null: -vga none
     const std::vector<Device*>& devices() const { return devices_; }
 
   private:
@@ -85,6 +92,7 @@ class Board {
     Mc146818* rtc_ = nullptr;
     Piix3* piix3_ = nullptr;
     Piix4Pm* pm_ = nullptr;
+    Vga* vga_ = nullptr;
 };
 
 }  // namespace vmm

@@ -15,7 +15,7 @@ constexpr std::string_view kVgaNames[] = {"none", "std"};
 constexpr std::string_view kRtcFromNames[] = {"utc", "localtime", "date"};
 constexpr std::string_view kAccelNames[] = {"tcg", "kvm"};
 template <class E> constexpr std::span<const std::string_view> names_of();
-template <> constexpr std::span<const std::string_view> names_of<Vga>() { return kVgaNames; }
+template <> constexpr std::span<const std::string_view> names_of<VgaCard>() { return kVgaNames; }
 template <> constexpr std::span<const std::string_view> names_of<RtcFrom>() { return kRtcFromNames; }
 template <> constexpr std::span<const std::string_view> names_of<Accel>() { return kAccelNames; }
 
@@ -98,7 +98,7 @@ void visit_host(Visitor& v, Config& host) {
 template <class Visitor, class Config>
 void visit(Visitor& v, Config& config) {
     auto& [machine, ram_bytes, cpu, cpu_add, cpu_remove, bios, kernel, initrd, append, boot_order, boot_once, boot_menu,
-           boot_strict, shift, rtc_from, rtc_base, vga, serial_present, serial_exact, debugcon_port, debug_exit, debug_exit_port,
+           boot_strict, shift, rtc_from, rtc_base, vga, vga_bios, serial_present, serial_exact, debugcon_port, debug_exit, debug_exit_port,
            debug_exit_size, no_reboot, no_shutdown, sleep, host] = config;
     v("machine", machine);
     v("ram-bytes", ram_bytes);
@@ -117,6 +117,7 @@ void visit(Visitor& v, Config& config) {
     v("rtc-from", rtc_from);
     v("rtc-base", rtc_base);
     v("vga", vga);
+    v("vga-bios", vga_bios);
     v("serial-present", serial_present);
     v("serial-exact", serial_exact);
     v("debugcon-port", debugcon_port);

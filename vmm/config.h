@@ -21,7 +21,7 @@ namespace vmm {
 inline constexpr u64 kMaxRamBytes = u64{3584} << 20;
 inline constexpr unsigned kMaxShift = 10;
 
-enum class Vga : u8 { None, Std };
+enum class VgaCard : u8 { None, Std };
 enum class RtcFrom : u8 { Utc, Localtime, Date };
 enum class Accel : u8 { Tcg, Kvm };
 
@@ -54,7 +54,8 @@ struct MachineConfig {
     unsigned shift = 0;                      // ns of guest time a step, as a power of two: 0..10
     RtcFrom rtc_from = RtcFrom::Utc;         // Utc, Localtime: rtc_base is still to be filled in, see resolve_rtc
     i64 rtc_base = 0;                        // seconds since the epoch that the RTC shows at power-on
-    Vga vga = Vga::Std;
+    VgaCard vga = VgaCard::Std;
+    std::string vga_bios{};                  // its firmware image; empty: the seabios package's
     std::array<bool, 4> serial_present{true, false, false, false};
     std::array<bool, 4> serial_exact{};      // characters take the time of their bits
     std::optional<u16> debugcon_port{};      // 0xe9, or where it was asked for

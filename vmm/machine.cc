@@ -31,6 +31,8 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
     }
     const auto firmware = Board::read_firmware(config);
     if (!firmware) return firmware.error();
+    const auto vga_bios = Board::read_vga_bios(config);
+    if (!vga_bios) return vga_bios.error();
     memory_ = std::make_unique<Memory>(config.ram_bytes, kExtraBytes, mmio_);
     engine_ = std::make_unique<tcg::Translator>(*memory_, ports_, clock_, timers_, pins_, **model);
     BoardSignals signals;
@@ -43,7 +45,7 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
         exit_code_ = code;
         ask(Stop::DebugExit);
     };
-    board_ = std::make_unique<Board>(Wires{clock_, timers_, ports_, mmio_, *memory_, pins_, inbox_}, config, *firmware,
+    board_ = std::make_unique<Board>(Wires{clock_, timers_, ports_, mmio_, *memory_, pins_, inbox_}, config, *firmware, *vga_bios,
                                      std::move(outputs), std::move(signals));
     engine_->cpu().apic_base_changed = [this](u64 base) { board_->set_apic_base(base); };
     if (auto loaded = board_->prepare_boot(config); !loaded) return loaded;

@@ -14,6 +14,7 @@
 namespace vmm {
 namespace {
 constexpr u32 kPhysPages = 1u << 20;
+constexpr std::size_t kManyRegions = 4096;
 constexpr u32 kA20Page = 0x100;  // bit 20 of the address, in pages
 
 u64 hash_page(u32 number, const u8* data) { return XXH3_64bits_withSeed(data, kPageSize, number); }
@@ -48,9 +49,25 @@ void Memory::map(u32 phys_page, u32 pages, Region region) {
     });
     const auto index = static_cast<u16>(it - regions_.begin());
     if (it == regions_.end()) regions_.push_back(region);
-    CHECK(regions_.size() < 0xffff, "too many memory regions");
     std::fill_n(region_of_.begin() + phys_page, pages, index);
+    if (regions_.size() >= kManyRegions) forget_unused_regions();
     if (watcher_ != nullptr) watcher_->map_changed();
+}
+
+// A guest may move a mapping as often as it likes.
+void Memory::forget_unused_regions() {
+    std::vector<u16> renamed(regions_.size(), 0);
+    for (const u16 r : region_of_) renamed[r] = 1;
+    renamed[0] = 1;
+    std::vector<Region> kept;
+    for (std::size_t i = 0; i < regions_.size(); ++i) {
+        if (renamed[i] == 0) continue;
+        renamed[i] = static_cast<u16>(kept.size());
+        kept.push_back(regions_[i]);
+    }
+    for (u16& r : region_of_) r = renamed[r];
+    regions_ = std::move(kept);
+    CHECK(regions_.size() < kManyRegions, "too many memory regions in use");
 }
 
 void Memory::map_ram(u32 phys_page, u32 store_page, u32 pages) { map(phys_page, pages, {Kind::Ram, phys_page, store_page, store_page}); }

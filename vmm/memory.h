@@ -92,6 +92,7 @@ class Memory {
     enum class Kind : u8 { Io, Ram, Rom, Split };
     struct Region { Kind kind; u32 first_page, read_store, write_store; };
     void map(u32 phys_page, u32 pages, Region region);
+    void forget_unused_regions();
 
     IoBus& mmio_;
     u64 ram_bytes_;

@@ -212,7 +212,7 @@ Result<void> set_vga(OptionState& s, Text option, Text value) {
     for (const Text other : {"cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx", "cg3"})
         if (value == other) return error(option, quoted(value) + " is not offered; the card is 'std' or 'none'");
     if (!one_of(value, kNames)) return error(option, quoted(value) + " is neither std nor none" + did_you_mean(value, kNames));
-    s.line.config.vga = value == "std" ? Vga::Std : Vga::None;
+    s.line.config.vga = value == "std" ? VgaCard::Std : VgaCard::None;
     return {};
 }
 

@@ -136,7 +136,7 @@ Result<void> complete(OptionState& s) {
         return std::any_of(host.chardevs.begin(), host.chardevs.end(), [](const CharConfig& d) { return d.kind == CharKind::Stdio; });
     };
     if (s.nodefaults) {
-        if (!s.vga_given) c.vga = Vga::None;
+        if (!s.vga_given) c.vga = VgaCard::None;
         return check(c);
     }
     if (!s.serial_given) {

@@ -20,7 +20,7 @@ MachineConfig rich() {
     c.boot_menu = true;
     c.rtc_from = RtcFrom::Date;
     c.rtc_base = -5;
-    c.vga = Vga::None;
+    c.vga = VgaCard::None;
     c.serial_present = {true, false, false, true};
     c.serial_exact = {true, false, false, false};
     c.debugcon_port = 0x402;

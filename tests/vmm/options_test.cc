@@ -42,7 +42,7 @@ TEST(Options, nothing_given_is_a_pc_with_qemus_defaults) {
     EXPECT_EQ(c.ram_bytes, u64{128} << 20);
     EXPECT_EQ(c.cpu, "pentium4");
     EXPECT_EQ(c.shift, 0u);
-    EXPECT_EQ(c.vga, Vga::Std);
+    EXPECT_EQ(c.vga, VgaCard::Std);
     EXPECT_TRUE(c.serial_present[0]);
     EXPECT_FALSE(c.serial_present[1]);
     EXPECT_EQ(c.host.accels, std::vector{Accel::Tcg});
@@ -129,11 +129,11 @@ TEST(Options, each_serial_option_is_the_next_port) {
 
 TEST(Options, nodefaults_has_only_what_was_asked_for) {
     const auto c = config("-nodefaults -serial null");
-    EXPECT_EQ(c.vga, Vga::None);
+    EXPECT_EQ(c.vga, VgaCard::None);
     EXPECT_TRUE(c.host.monitors.empty());
     EXPECT_TRUE(c.serial_present[0]);
     EXPECT_FALSE(config("-nodefaults -nographic").serial_present[0]);
-    EXPECT_EQ(config("-nodefaults -vga std").vga, Vga::Std);
+    EXPECT_EQ(config("-nodefaults -vga std").vga, VgaCard::Std);
 }
 
 TEST(Options, sockets_in_the_short_spelling) {
@@ -226,7 +226,7 @@ TEST(Options, switches) {
     EXPECT_TRUE(c.no_reboot);
     EXPECT_TRUE(c.no_shutdown);
     EXPECT_EQ(c.host.name, "box");
-    EXPECT_EQ(c.vga, Vga::None);
+    EXPECT_EQ(c.vga, VgaCard::None);
 }
 
 // --- help
