@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/tcg/oracle_rules.h"
 #include "tests/tcg/user_engine.h"
 
 namespace vmm::test {
@@ -13,14 +14,6 @@ using namespace tcg;
 namespace {
 
 constexpr u32 mask16 = 0xffff;
-
-// EA as the generator needs it, from registers of a case.
-u32 effective_address(const MemOperand& m, const NativeState& s) {
-    u32 a = m.disp;
-    if (m.base != MemOperand::kNone) a += s.gpr[m.base];
-    if (m.index != MemOperand::kNone) a += s.gpr[m.index] * m.scale;
-    return m.addr_size == 2 ? a & mask16 : a;
-}
 
 void set_address_register(NativeState& s, unsigned reg, unsigned addr_size, u32 value) {
     s.gpr[reg] = addr_size == 2 ? (s.gpr[reg] & ~mask16) | (value & mask16) : value;
@@ -55,7 +48,7 @@ u32 CaseGenerator::target(const Segment& segment) {
     if (segment.limit != ~u32{0} && one_in(6)) return segment.limit + 4 - below(12);
     u32 linear = kDataBase + 8 + below(kDataSize - 16);
     switch (below(12)) {
-    case 0: linear = kDataBase + 0x1000 - 12 + below(16); break;      // between two pages
+    case 0: return kDataBase + 0x1000 - 1 - below(one_in(2) ? 2 : 12) - segment.base;    // between two pages
     case 1: linear = kReadOnlyBase - 12 + below(24); break;           // into the read-only page
     case 2: linear = kReadOnlyBase + below(0xff0); break;
     case 3: linear = kDataEnd - 12 + below(16); break;                // past the end
@@ -74,7 +67,7 @@ void CaseGenerator::choose_segments(Segments segments, NativeState& s) {
     }
     const auto data = [&]() -> u16 {
         if (one_in(20)) return 0;
-        return one_in(6) ? kFlatData : ldt_selector(one_in(4) ? below(9) : 2 + below(2));
+        return one_in(6) ? kFlatData : ldt_selector(one_in(4) ? below(8) : 2 + below(2));
     };
     const u16 stacks[] = {kFlatData, ldt_selector(2), ldt_selector(3), ldt_selector(3), ldt_selector(5), ldt_selector(6),
                           ldt_selector(7)};
@@ -129,7 +122,7 @@ void CaseGenerator::place_operand(const Insn& insn, NativeCase& c) {
     const Segment segment = segment_of(c.state.seg[m.seg]);
     u32 wanted = target(segment);
     if ((insn.form->attributes & kAlign16) != 0 && !one_in(6)) wanted = ((wanted + segment.base) & ~u32{15}) - segment.base;
-    const u32 by = wanted - effective_address(m, c.state);
+    const u32 by = wanted - operand_offset(m, c.state);
     if (m.base != MemOperand::kNone && m.base != m.index) {
         set_address_register(c.state, m.base, m.addr_size, c.state.gpr[m.base] + by);
     } else if (m.base != MemOperand::kNone) {
@@ -171,7 +164,7 @@ void CaseGenerator::choose_implied(const Insn& insn, NativeCase& c) {
         break;
     case Op::Cmpxchg: case Op::Cmpxchg8b: {
         if (one_in(2)) break;
-        const u32 at = effective_address(insn.mem, s) + segment_of(s.seg[insn.mem.seg]).base - kDataBase;
+        const u32 at = operand_at(insn, c) - kDataBase;
         if (!insn.is_mem(0)) {
             s.gpr[kEax] = s.gpr[insn.operand[0].reg & (insn.operand[0].width == 1 ? 3 : 7)];
         } else if (at < memory_.size() - 8) {
@@ -236,16 +229,8 @@ void CaseGenerator::choose_float(const Form& form, NativeCase& c) {
     if (one_in(3))
         for (unsigned r = 0; r < 8; ++r)
             if (one_in(4)) fp.tag |= static_cast<u16>(3 << (2 * r));
-    for (auto& st : fp.st) {
-        const u64 v = float_bits(15, 48);   // sign, exponent, and the upper part of a significand
-        u64 significand = u64{1} << 63 | (v & ((u64{1} << 48) - 1)) << 15 | (one_in(2) ? below(1 << 15) : 0);
-        u16 exponent = static_cast<u16>(v >> 48);
-        if ((exponent & 0x7fff) == 0) significand &= ~(u64{1} << 63);
-        if (one_in(12)) significand = one_in(2) ? significand << 1 : significand ^ u64{1} << 63;   // unnormals and the like
-        if (one_in(3)) exponent = static_cast<u16>((exponent & 0x8000) | (0x3fff + below(70) - 3));
-        std::memcpy(st, &significand, 8);
-        std::memcpy(st + 8, &exponent, 2);
-    }
+    for (auto& st : fp.st) make_f80(st);
+    if (one_in(4)) std::memmove(fp.st[below(8)], fp.st[below(8)], 10);
     fp.mxcsr = (one_in(8) ? below(64) << 7 : 0x1f80u) | below(4) << 13 | (one_in(6) ? 0x8000u : 0) | (one_in(6) ? 0x40u : 0) |
                (one_in(2) ? below(64) : 0);
     const bool doubles = std::strstr(op_name(form.op), "pd") != nullptr || std::strstr(op_name(form.op), "sd") != nullptr;
@@ -257,12 +242,83 @@ void CaseGenerator::choose_float(const Form& form, NativeCase& c) {
     }
 }
 
+void CaseGenerator::make_f80(u8* out) {
+    const u64 v = float_bits(15, 48);   // sign, exponent, and the upper part of a significand
+    u64 significand = u64{1} << 63 | (v & ((u64{1} << 48) - 1)) << 15 | (one_in(2) ? below(1 << 15) : 0);
+    u16 exponent = static_cast<u16>(v >> 48);
+    if ((exponent & 0x7fff) == 0) significand &= ~(u64{1} << 63);
+    if (one_in(12)) significand = one_in(2) ? significand << 1 : significand ^ u64{1} << 63;   // unnormals and the like
+    switch (below(6)) {
+    case 0: case 1: exponent = static_cast<u16>((exponent & 0x8000) | (0x3fff + below(70) - 3)); break;
+    case 2: exponent = static_cast<u16>((exponent & 0x8000) | (0x3fff + (one_in(2) ? 127 : 1023) - below(4))); break;   // largest and
+    case 3: exponent = static_cast<u16>((exponent & 0x8000) | (0x3fff - (one_in(2) ? 126 : 1022) - below(56))); break;  // smallest
+    default: break;                                                                                                  // of the others
+    }
+    std::memcpy(out, &significand, 8);
+    std::memcpy(out + 8, &exponent, 2);
+}
+
+bool CaseGenerator::patch(NativeCase& c, u32 linear, std::span<const u8> bytes) {
+    if (linear < kDataBase || linear + bytes.size() > kReadOnlyBase || bytes.size() > sizeof c.patch) return false;
+    c.patch_at = linear;
+    c.patch_size = static_cast<u32>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), c.patch);
+    return true;
+}
+
+u32 CaseGenerator::operand_at(const Insn& insn, const NativeCase& c) const {
+    return segment_of(c.state.seg[insn.mem.seg]).base + operand_offset(insn.mem, c.state);
+}
+
+// A number of the operand's format in memory; and what stores the environment stores pointers, of which hosts know little.
+void CaseGenerator::choose_float_operand(const Insn& insn, NativeCase& c) {
+    if (!insn.is_mem(0) && !insn.is_mem(1)) return;
+    const unsigned width = insn.operand[insn.is_mem(0) ? 0 : 1].width;
+    const u32 at = operand_at(insn, c);
+    switch (insn.op) {
+    case Op::Fnstenv: case Op::Fnsave:
+        if (insn.op_size == 4) {
+            c.ignored[0] = {at + 12, 16};
+        } else {
+            c.ignored[0] = {at + 6, 8};
+        }
+        return;
+    case Op::Fxsave:
+        c.ignored[0] = {at + 6, 18};
+        c.ignored[1] = {at + 28, 4};         // MXCSR_MASK
+        return;
+    default: break;
+    }
+    u8 bytes[32];
+    for (u8& b : bytes) b = static_cast<u8>((*this)());
+    const auto put = [&](unsigned offset, u64 v, unsigned size) { std::memcpy(bytes + offset, &v, size); };
+    unsigned size = width;
+    switch (insn.op) {
+    case Op::Fldenv: case Op::Frstor: size = insn.op_size == 4 ? 28 : 14; put(0, 0x40 | (one_in(4) ? below(64) : 63u) | below(16) << 8, 2); break;
+    case Op::Fxrstor: size = 32; put(0, 0x37f, 2), put(24, (*this)() & (one_in(16) ? ~0u : 0xffbfu), 4); break;
+    case Op::Ldmxcsr: put(0, (*this)() & (one_in(16) ? ~0u : 0xffffu), 4); break;
+    case Op::Fldcw: break;
+    case Op::Fbld:
+        for (unsigned i = 0; i < 9; ++i) bytes[i] = static_cast<u8>(below(10) << 4 | below(10));
+        break;
+    default:
+        if (width == 4 && !one_in(3)) put(0, float_bits(8, 23), 4);
+        else if (width == 8 && !one_in(3)) put(0, float_bits(11, 52), 8);
+        else if (width == 10) make_f80(bytes);
+        else if (width == 16 && one_in(2)) put(0, float_bits(11, 52), 8), put(8, float_bits(11, 52), 8);
+        else if (width == 16 || width == 8)
+            for (unsigned i = 0; i < width; i += 4) put(i, float_bits(8, 23), 4);
+        break;
+    }
+    if (size != 0) patch(c, at, {bytes, size});
+}
+
 bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn& insn) {
     c = NativeCase{};
     choose_segments(segments, c.state);
     const Segment code = segment_of(c.state.seg[kNativeCs]);
     for (u32& r : c.state.gpr) r = value();
-    c.state.eflags = 0x202 | ((*this)() & kArithFlags) | (one_in(4) ? u32{kDf} : 0);
+    c.state.eflags = 0x202 | ((*this)() & kArithFlags) | (one_in(4) ? u32{kDf} : 0) | (one_in(12) ? u32{kAc} : 0);
     c.repeat = 1;
     emit(index, code.big(), c);
     if (decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok || insn.form != &all_forms()[index]) return false;
@@ -271,11 +327,16 @@ bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn&
     choose_implied(insn, c);
     choose_immediate(insn, c);
     if (decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok || insn.form != &all_forms()[index]) return false;
-    if ((insn.form->attributes & (kX87 | kMmx | kSse)) != 0) choose_float(*insn.form, c);
-    c.code_length = insn.length;
-    std::fill(c.code + insn.length, std::end(c.code), u8{0x90});
     c.code_at = kCodeBase + 0x800 + below(0x1000);
     c.state.eip = c.code_at - code.base;
+    if ((insn.form->attributes & (kX87 | kMmx | kSse)) != 0) {
+        choose_float(*insn.form, c);
+        choose_float_operand(insn, c);
+    }
+    if (!choose_system(insn, c) || decode({c.code, 15}, code.big(), insn) != DecodeStatus::Ok) return false;
+    c.code_length = insn.length;
+    std::fill(c.code + insn.length, std::end(c.code), u8{0x90});
+    if (c.sequence != 0) c.code[c.code_length++] = 0xcc;
     return true;
 }
 

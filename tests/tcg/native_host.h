@@ -24,7 +24,7 @@ class NativeHost {
     // Runs the first `count` slots; false when the runner died.
     bool run(unsigned count);
     const NativeResult& result(unsigned i) const { return shared_->results[i]; }
-    // Data memory as the case left it; only after run(1).
+    // Data memory as the last case of a run left it.
     const std::uint8_t* data() const { return shared_->data; }
 
   private:

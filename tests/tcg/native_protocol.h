@@ -37,10 +37,12 @@ constexpr std::uint16_t ldt_selector(unsigned index) { return static_cast<std::u
 
 // x87 as in FSAVE with 10-byte registers ST(0) to ST(7), then SSE.
 struct NativeFloat {
-    std::uint16_t control, status, tag, unused;
+    std::uint16_t control, status, tag;
+    std::uint16_t opcode;        // FOP, and FIP and FDP below: results only
     std::uint8_t st[8][10];
     std::uint32_t mxcsr;
     std::uint8_t xmm[8][16];
+    std::uint32_t ip, dp;
 };
 
 struct NativeState {
@@ -55,6 +57,9 @@ struct NativeCase {
     std::uint32_t code_at;       // linear address of the bytes
     std::uint32_t code_length;
     std::uint8_t code[112];
+    std::uint32_t patch_at, patch_size;      // bytes put into data memory for this case; linear address
+    std::uint8_t patch[32];
+    struct { std::uint32_t at, size; } ignored[3];   // results in data memory that are not compared; linear addresses
     std::uint32_t repeat;        // step on while EIP stays (REP), at most this often
     std::uint32_t use_fp;        // load and return state.fp
     std::uint32_t sequence;      // not one instruction: run freely up to an INT3
@@ -85,11 +90,27 @@ struct Shared {
 };
 
 inline std::uint64_t digest(const std::uint8_t* bytes) {
-    const auto* words = reinterpret_cast<const std::uint32_t*>(bytes);
-    std::uint32_t h[4] = {1, 2, 3, 4};
-    for (unsigned i = 0; i < kDataSize / 4; i += 4)
-        for (unsigned j = 0; j < 4; ++j) h[j] = (h[j] ^ words[i + j]) * 0x9e3779b1u + (h[j] >> 15);
-    return (static_cast<std::uint64_t>(h[0] ^ h[2] * 31) << 32) | (h[1] ^ h[3] * 37);
+    typedef std::uint32_t Lanes __attribute__((vector_size(16), may_alias));
+    Lanes h[4] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}, {13, 14, 15, 16}};
+    const auto* in = reinterpret_cast<const Lanes*>(bytes);
+    for (unsigned i = 0; i < kDataSize / sizeof(Lanes); i += 4)
+        for (unsigned j = 0; j < 4; ++j) {
+            // One-to-one in h for a given word: a single change is never lost.
+            h[j] ^= in[i + j];
+            h[j] += h[j] << 10;
+            h[j] ^= h[j] >> 6;
+        }
+    std::uint64_t sum = 0;
+    for (const Lanes& lanes : h)
+        for (unsigned i = 0; i < 4; ++i) sum = (sum << 7 | sum >> 57) + lanes[i] * 0x9e3779b97f4a7c15u;
+    return sum;
+}
+
+// Clears what is not compared.
+inline void forget_ignored(const NativeCase& c, std::uint8_t* data) {
+    for (const auto& range : c.ignored)
+        for (std::uint32_t i = 0; i < range.size; ++i)
+            if (range.at + i - kDataBase < kDataSize) data[range.at + i - kDataBase] = 0;
 }
 
 }  // namespace vmm::test

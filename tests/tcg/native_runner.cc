@@ -52,6 +52,7 @@ void load_float(const NativeFloat& fp, _fpstate_32& frame) {
     frame.cw = 0xffff0000u | fp.control;
     frame.sw = 0xffff0000u | fp.status;
     frame.tag = 0xffff0000u | fp.tag;
+    frame.ipoff = frame.cssel = frame.dataoff = frame.datasel = 0;
     for (unsigned i = 0; i < 8; ++i) copy(&frame._st[i], fp.st[i], 10);
     frame.mxcsr = fp.mxcsr;
     copy(frame._xmm, fp.xmm, sizeof fp.xmm);
@@ -64,11 +65,17 @@ void save_float(NativeFloat& fp, const _fpstate_32& frame) {
     for (unsigned i = 0; i < 8; ++i) copy(fp.st[i], &frame._st[i], 10);
     fp.mxcsr = frame.mxcsr;
     copy(fp.xmm, frame._xmm, sizeof fp.xmm);
+    // The FXSAVE image is whole; the FSAVE image in front of it has the kernel's idea of the selectors.
+    const auto* const image = reinterpret_cast<const std::uint8_t*>(frame._fxsr_env);
+    copy(&fp.opcode, image + 6, 2);
+    copy(&fp.ip, image + 8, 4);
+    copy(&fp.dp, image + 16, 4);
 }
 
 void load_case(sigcontext& mc) {
     const NativeCase& c = shared->cases[current];
     copy(shared->code + (c.code_at - kCodeBase), c.code, c.code_length);
+    copy(shared->data + (c.patch_at - kDataBase), c.patch, c.patch_size);
     const NativeState& s = c.state;
     mc.eax = s.gpr[0], mc.ecx = s.gpr[1], mc.edx = s.gpr[2], mc.ebx = s.gpr[3];
     mc.esp = s.gpr[4], mc.ebp = s.gpr[5], mc.esi = s.gpr[6], mc.edi = s.gpr[7];
@@ -88,19 +95,24 @@ void save_result(const sigcontext& mc, bool trap) {
     s.gpr[4] = mc.esp, s.gpr[5] = mc.ebp, s.gpr[6] = mc.esi, s.gpr[7] = mc.edi;
     s.eip = mc.eip;
     s.eflags = mc.eflags;
+    s.seg[kNativeEs] = mc.es, s.seg[kNativeCs] = mc.cs, s.seg[kNativeSs] = mc.ss;
+    s.seg[kNativeDs] = mc.ds, s.seg[kNativeFs] = mc.fs, s.seg[kNativeGs] = mc.gs;
     if (c.use_fp != 0) save_float(s.fp, *reinterpret_cast<_fpstate_32*>(mc.fpstate));
     r.vector = trap ? kNoFault : mc.trapno;
     r.error = mc.err;
     r.cr2 = mc.cr2;
     r.steps = steps;
+    forget_ignored(c, shared->data);
     r.digest = digest(shared->data);
-    if (r.digest != shared->initial_digest && shared->count != 1) copy(shared->data, shared->initial, kDataSize);
+    if (r.digest != shared->initial_digest && current + 1 != shared->count) copy(shared->data, shared->initial, kDataSize);
     for (unsigned i = 0; i < c.code_length; ++i) shared->code[c.code_at - kCodeBase + i] = 0x90;
 }
 
 }  // namespace
 
 extern "C" void handle_signal(int, void*, UserContext* context) {
+    // A case may have set EFLAGS.AC, for which nothing here is aligned, or NT and ID, which would stay set for the next.
+    asm volatile("pushfl; andl $0xffdbbfff, (%%esp); popfl" : : : "memory", "cc");
     sigcontext& mc = context->mc;
     if (!running) {
         resume_at = mc;

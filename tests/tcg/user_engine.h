@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What runs a case on our side: the decoder with the helpers, and the translator.
+// What runs a case on our side: the translator, generating code or interpreting (translator_engine.h).
 #pragma once
 
 #include <memory>
@@ -18,8 +18,6 @@ class UserEngine {
     virtual NativeResult run_case(const NativeCase& c) = 0;
     virtual const u8* data() const = 0;      // as the last case left it
 };
-
-std::unique_ptr<UserEngine> make_helper_engine();
 
 // A selector of the native runner as our segment register, and the other way round.
 Segment segment_of(u16 selector);

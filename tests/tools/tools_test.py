@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Behaviour of tools/check and tools/bench: what counts as passed, failed, skipped; what a table says."""
+"""Behaviour of tools/check, tools/bench and tools/soak: what counts as passed, failed, skipped; what a table says; where a soak goes on."""
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import sys
 import tempfile
@@ -21,6 +23,7 @@ def load(name):
 
 check = load("check")
 bench = load("bench")
+soak = load("soak")
 
 REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="4" failures="1" disabled="1" errors="0" time="0." name="AllTests">
@@ -124,6 +127,31 @@ class Bench(unittest.TestCase):
         run = bench.run_process(["sh", "-c", "echo one; exec sleep 60"], 1)
         self.assertIsNone(run.status)
         self.assertLess(run.wall, 30)
+
+
+class Soak(unittest.TestCase):
+    """A job whose program writes down what it was asked and fails for one chunk."""
+
+    def run_job(self, directory, cases):
+        build = Path(directory)
+        program = build / "program"
+        program.write_text('#!/bin/sh\necho "$SEED $FIRST $CASES" >> "$(dirname "$0")/asked"\ntest "$FIRST" != 20\n')
+        program.chmod(0o755)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = soak.run("job", soak.Job("a test", "program", 10, "SEED", "FIRST", "CASES"), build, 7, cases)
+        return status, (build / "asked").read_text().splitlines(), out.getvalue()
+
+    def test_goes_on_where_it_was_stopped(self):
+        with tempfile.TemporaryDirectory() as directory:
+            self.assertEqual(self.run_job(directory, 15)[:2], (0, ["7 0 10", "7 10 5"]))
+            self.assertEqual(self.run_job(directory, 18)[1][2:], ["7 15 3"])
+
+    def test_a_failure_says_how_to_run_it_again_and_stays_one(self):
+        with tempfile.TemporaryDirectory() as directory:
+            status, asked, out = self.run_job(directory, 40)
+            self.assertEqual((status, len(asked)), (1, 4))
+            self.assertIn("again: SEED=7 FIRST=20 CASES=10", out)
+            self.assertEqual(self.run_job(directory, 40)[0], 1)
 
 
 if __name__ == "__main__":

@@ -64,17 +64,32 @@ namespace {
 bool alignment_checked(const Cpu& cpu) {
     return cpu.cpl() == 3 && (cpu.s.cr0 & kCr0Am) != 0 && (cpu.s.eflags & kAc) != 0;
 }
+
+// SDM volume 3, table 6-7, by the size of the operand: the images of FSAVE and FSTENV are aligned to their words, 10 and 16
+// bytes to 8, and FXSAVE's has a check of its own.
+unsigned alignment_of(unsigned size) {
+    switch (size) {
+        case 14: case 94: return 2;
+        case 28: case 108: return 4;
+        case 8: case 10: case 16: return 8;
+        default: return size <= 4 ? size : 1;
+    }
+}
+
+void check_alignment(const Cpu& cpu, u32 address, unsigned size) {
+    if ((address & (alignment_of(size) - 1)) != 0 && alignment_checked(cpu)) raise(kAcFault, 0);
+}
 }  // namespace
 
 u32 Cpu::read(Seg seg, u32 offset, unsigned size) {
     const u32 a = linear(seg, offset, size, Access::Read);
-    if ((a & (size - 1)) != 0 && alignment_checked(*this)) raise(kAcFault, 0);
+    check_alignment(*this, a, size);
     return read_linear(a, size);
 }
 
 void Cpu::write(Seg seg, u32 offset, unsigned size, u32 value) {
     const u32 a = linear(seg, offset, size, Access::Write);
-    if ((a & (size - 1)) != 0 && alignment_checked(*this)) raise(kAcFault, 0);
+    check_alignment(*this, a, size);
     write_linear(a, size, value);
 }
 
@@ -88,7 +103,7 @@ void Cpu::write64(Seg seg, u32 offset, u64 value) { write_bytes(seg, offset, &va
 
 void Cpu::read_bytes(Seg seg, u32 offset, void* out, unsigned size) {
     const u32 a = linear(seg, offset, size, Access::Read);
-    if ((a & 7) != 0 && size >= 8 && alignment_checked(*this)) raise(kAcFault, 0);
+    check_alignment(*this, a, size);
     const bool user = cpl_ == 3;
     u8* to = static_cast<u8*>(out);
     check_data_breakpoint(a, size, false);
@@ -111,7 +126,7 @@ void Cpu::read_bytes(Seg seg, u32 offset, void* out, unsigned size) {
 
 void Cpu::write_bytes(Seg seg, u32 offset, const void* in, unsigned size) {
     const u32 a = linear(seg, offset, size, Access::Write);
-    if ((a & 7) != 0 && size >= 8 && alignment_checked(*this)) raise(kAcFault, 0);
+    check_alignment(*this, a, size);
     const bool user = cpl_ == 3;
     const u8* from = static_cast<const u8*>(in);
     if (crosses(a, size)) probe_linear(a, size, Access::Write);
@@ -134,7 +149,7 @@ void Cpu::write_bytes(Seg seg, u32 offset, const void* in, unsigned size) {
 
 void Cpu::probe_write(Seg seg, u32 offset, unsigned size) {
     const u32 a = linear(seg, offset, size, Access::Write);
-    if (size <= 4 && (a & (size - 1)) != 0 && alignment_checked(*this)) raise(kAcFault, 0);
+    check_alignment(*this, a, size);
     probe_linear(a, size, Access::Write);
 }
 

@@ -2,7 +2,8 @@
 // IN, OUT, INS, OUTS: permission, the bus, I/O breakpoints.
 //
 // A device sees the time of the boundary the instruction starts from. REP INS and REP OUTS do one iteration per call: each
-// may raise a line or move a deadline. INS checks its destination before the port is read, so that no byte is lost.
+// may raise a line or move a deadline. Permission is asked for even with a count of 0, as processors do. INS checks its
+// destination before the port is read, so that no byte is lost.
 // Reference: SDM volume 1, chapter 19 (19.5 protection); volume 2; volume 3, 18.2 (I/O breakpoints).
 #include "vmm/tcg/exec_system.h"
 
@@ -94,8 +95,8 @@ void exec_ins(Cpu& cpu, const Insn& insn) {
     cpu.steps = 1;
     const unsigned size = insn.operand[0].width;
     const u32 port = cpu.s.gpr[kEdx] & 0xffff;
-    if (!rep_begins(cpu, insn)) return;
     check_io_permission(cpu, port, size);
+    if (!rep_begins(cpu, insn)) return;
     const u32 to = index_register(cpu, insn, kEdi);
     cpu.probe_write(kEs, to, size);
     cpu.write(kEs, to, size, read_port(cpu, port, size));
@@ -108,8 +109,8 @@ void exec_outs(Cpu& cpu, const Insn& insn) {
     cpu.steps = 1;
     const unsigned size = insn.operand[1].width;
     const u32 port = cpu.s.gpr[kEdx] & 0xffff;
-    if (!rep_begins(cpu, insn)) return;
     check_io_permission(cpu, port, size);
+    if (!rep_begins(cpu, insn)) return;
     const u32 value = cpu.read(insn.mem.seg, index_register(cpu, insn, kEsi), size);
     write_port(cpu, port, size, value);
     step_index(cpu, insn, kEsi, size);
