@@ -139,7 +139,7 @@ TEST_F(UserOracle, InstructionsDoWhatTheHostDoes) {
     }
     if (!pending.empty()) compare(pending);
     std::cout << "seed " << seed_ << ", cases " << first << " to " << first + cases - 1 << ": " << differences_ << " differences\n";
-    if (only != nullptr || cases < 100'000) return;
+    if (only != nullptr || cases < 500'000) return;
     coverage_.print(std::cout);
     for (const std::string& what : coverage_.missing()) ADD_FAILURE() << what;
 }
