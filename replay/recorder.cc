@@ -2,18 +2,14 @@
 #include "replay/recorder.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
+
+#include "vmm/host_clock.h"
 
 namespace vmm::replay {
 namespace {
 
 constexpr u64 kFlushNs = 100'000'000;
-
-u64 host_ns() {
-    return static_cast<u64>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
 
 }  // namespace
 

@@ -95,6 +95,16 @@ int Replayer::leave(Machine& machine, std::optional<Ending> ending, int status) 
     return outcome_ == Outcome::Different ? kStatusDifferent : 0;
 }
 
+void Replayer::restore(const Cursor& cursor) {
+    event_ = cursor.event;
+    hash_ = cursor.hash;
+    good_ = cursor.good;
+    compared_ = cursor.hash;
+    applied_ = false;
+    outcome_ = Outcome::Running;
+    report_.clear();
+}
+
 void Replayer::compare(Icount now, u64 expected, u64 found) {
     ++compared_;
     if (expected == found) {

@@ -29,6 +29,15 @@ class Replayer final : public Journal {
     void jumped(Icount, u64, bool) override {}
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;   // 0, or kStatusDifferent
 
+    // Where in the recording it is; back to it together with the machine.
+    struct Cursor {
+        std::size_t event = 0, hash = 0;
+        Icount good{};
+    };
+    Cursor cursor() const { return {event_, hash_, good_}; }
+    void restore(const Cursor& cursor);
+    Icount end_position() const { return end_; }
+
     Outcome outcome() const { return outcome_; }
     const std::string& report() const { return report_; }      // one line, once the run is over
 

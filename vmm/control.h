@@ -57,9 +57,12 @@ class TimeTravel {
   public:
     virtual ~TimeTravel() = default;
     virtual Icount begin() const = 0;                     // the first position that can be gone back to
-    virtual std::optional<Icount> end() const = 0;        // of a replay: where the recording ends
+    virtual std::optional<Icount> end_position() const = 0; // of a replay: where the recording ends
     virtual Result<void> seek(Icount position) = 0;       // exactly there, with no stop on the way
     virtual PauseEvent back(const Go& go, const DebugPoints& points) = 0;
+    // A write to the guest opened a branch, which leaves the recording as it was. Any move back, seek or rejoin() ends it.
+    virtual std::optional<Icount> branch() const = 0;     // where it left the recording
+    virtual void rejoin() = 0;                            // back to there
 };
 
 enum class RrMode : u8 { None, Record, Replay };

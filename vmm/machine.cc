@@ -109,7 +109,11 @@ Stop Machine::run(Icount limit) {
         switch (engine_->run(target)) {
             case StopReason::TripleFault: ask(Stop::Reset); break;
             case StopReason::Halted: return Stop::Idle;
-            case StopReason::DebugPoint: return Stop::DebugPoint;
+            case StopReason::DebugPoint:
+                // The timers of this position fire before anyone looks.
+                timers_.run_due();
+                if (!asked_) return Stop::DebugPoint;
+                break;
             default: break;
         }
     }
@@ -186,10 +190,21 @@ Result<void> Machine::load(std::span<const u8> image) {
         std::memset(memory_->page(p), 0, kPageSize);
         memory_->written(p, 0, kPageSize);
     }
+    loaded();
+    return {};
+}
+
+bool Machine::load_state(std::span<const u8> state) {
+    LoadArchive ar(state);
+    serialize(ar);
+    loaded();
+    return !ar.failed() && ar.left() == 0;
+}
+
+void Machine::loaded() {
     board_->after_load();
     timers_.attention = false;
     asked_.reset();
-    return {};
 }
 
 std::vector<std::string> Machine::difference(Machine& a, Machine& b) {

@@ -65,6 +65,8 @@ class Machine {
 
     // All state but memory content.
     void serialize(Archive& ar);
+    // What serialize() saved, into a machine whose memory is as it was then. False: not of such a machine.
+    bool load_state(std::span<const u8> state);
     // A hash of everything: registers, devices, memory. Equal machines at equal positions have equal hashes.
     u64 state_hash();
     // The whole machine, memory included, and back into a machine made from the same config.
@@ -80,6 +82,7 @@ class Machine {
     explicit Machine(const MachineConfig& config);
     Result<void> build(const MachineConfig& config, Outputs outputs);
     void ask(Stop stop);
+    void loaded();
     void set_memory(std::string_view data);        // of RequestKind::SetMemory
     void set_registers(std::string_view data);     // of RequestKind::SetRegisters
 

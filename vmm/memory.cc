@@ -23,7 +23,9 @@ u64 hash_page(u32 number, const u8* data) { return XXH3_64bits_withSeed(data, kP
 Memory::Memory(u64 ram_bytes, u64 extra_bytes, IoBus& mmio)
     : mmio_(mmio), ram_bytes_(ram_bytes), store_pages_(static_cast<u32>((ram_bytes + extra_bytes) >> kPageShift)),
       next_store_(static_cast<u32>(ram_bytes >> kPageShift)), region_of_(kPhysPages, 0), dirty_(store_pages_, 0),
-      watch_(store_pages_, 0), page_hash_(store_pages_, 0), hash_stale_(store_pages_, 0) {
+      watch_(store_pages_, 0), page_hash_(store_pages_, 0) {
+    unhashed_.in.resize(store_pages_);
+    changed_.in.resize(store_pages_);
     void* p = mmap(nullptr, u64{store_pages_} << kPageShift, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(p != MAP_FAILED, "guest memory could not be mapped");
     base_ = static_cast<u8*>(p);
@@ -49,7 +51,9 @@ void Memory::map(u32 phys_page, u32 pages, Region region) {
     });
     const auto index = static_cast<u16>(it - regions_.begin());
     if (it == regions_.end()) regions_.push_back(region);
-    std::fill_n(region_of_.begin() + phys_page, pages, index);
+    const auto first = region_of_.begin() + phys_page;
+    if (std::all_of(first, first + pages, [index](u16 r) { return r == index; })) return;
+    std::fill_n(first, pages, index);
     if (regions_.size() >= kManyRegions) forget_unused_regions();
     if (watcher_ != nullptr) watcher_->map_changed();
 }
@@ -173,19 +177,42 @@ void Memory::read_ram(GuestPhys address, std::span<u8> out) const {
     }
 }
 
-std::vector<u32> Memory::take_dirty() {
+void Memory::clean() {
     for (const u32 p : dirty_list_) {
         dirty_[p] = 0;
-        if (hash_stale_[p] == 0) {
-            hash_stale_[p] = 1;
-            hash_stale_list_.push_back(p);
-        }
+        unhashed_.add(p);
+        changed_.add(p);
+        if (watcher_ != nullptr) watcher_->write_protect(p);
     }
+    dirty_list_.clear();
+}
+
+std::vector<u32> Memory::take_changed() {
+    clean();
     std::vector<u32> out;
-    out.swap(dirty_list_);
+    out.swap(changed_.list);
+    for (const u32 p : out) changed_.in[p] = 0;
     std::sort(out.begin(), out.end());
-    if (watcher_ != nullptr && !out.empty()) watcher_->write_protect_all();
     return out;
+}
+
+void Memory::restore_page(u32 store_page, const u8* content) {
+    constexpr u32 kLine = 64;                            // what watchers of code tell apart
+    u8* const data = page(store_page);
+    CHECK(dirty_[store_page] == 0, "a page is restored while it can be written");
+    unhashed_.add(store_page);
+    if (watch_[store_page] == 0 || watcher_ == nullptr) {
+        std::memcpy(data, content, kPageSize);
+        return;
+    }
+    for (u32 at = 0; at < kPageSize; at += kLine) {
+        if (std::memcmp(data + at, content + at, kLine) == 0) continue;
+        u32 end = at + kLine;
+        while (end < kPageSize && std::memcmp(data + end, content + end, kLine) != 0) end += kLine;
+        std::memcpy(data + at, content + at, end - at);
+        watcher_->watched_write(store_page, at, end - at);
+        at = end - kLine;
+    }
 }
 
 void Memory::set_watch(u32 store_page, u8 bits) {
@@ -202,17 +229,14 @@ void Memory::written(u32 store_page, u32 offset, u32 size) {
 
 u64 Memory::content_hash() {
     static constexpr u8 kZero[kPageSize] = {};
-    auto refresh = [this](u32 p) {
+    clean();
+    for (const u32 p : unhashed_.list) {
+        unhashed_.in[p] = 0;
         const u64 now = std::memcmp(page(p), kZero, kPageSize) == 0 ? 0 : hash_page(p, page(p));
         hash_sum_ += now - page_hash_[p];
         page_hash_[p] = now;
-    };
-    for (const u32 p : hash_stale_list_) {
-        hash_stale_[p] = 0;
-        if (dirty_[p] == 0) refresh(p);
     }
-    hash_stale_list_.clear();
-    for (const u32 p : dirty_list_) refresh(p);
+    unhashed_.list.clear();
     return hash_sum_;
 }
 

@@ -30,7 +30,6 @@ class MemoryWatcher {
     virtual void watched_write(u32 store_page, u32 offset, u32 size) = 0;  // after the bytes changed
     virtual void map_changed() = 0;                                        // any physical page may now mean another
     virtual void write_protect(u32 store_page) = 0;                        // forget fast write access to this page
-    virtual void write_protect_all() = 0;                                  // ... to every page (dirty flags were cleared)
 };
 
 class Memory {
@@ -76,7 +75,11 @@ class Memory {
         dirty_[store_page] = 1;
         dirty_list_.push_back(store_page);
     }
-    std::vector<u32> take_dirty();                           // pages written since the last call; all become clean
+    // Pages whose content may have changed since the last call (or restore_page), sorted. All become clean, so that the
+    // next write to each is noticed again.
+    std::vector<u32> take_changed();
+    // Page content from a checkpoint; only for pages that take_changed() has made clean. Watchers are told of what differs.
+    void restore_page(u32 store_page, const u8* content);
     u8 watch(u32 store_page) const { return watch_[store_page]; }
     void set_watch(u32 store_page, u8 bits);
     void clear_watch(u32 store_page, u8 bits) { watch_[store_page] &= static_cast<u8>(~bits); }
@@ -85,7 +88,7 @@ class Memory {
     // Call after writing bytes of a store page by hand (restore of a checkpoint, DMA into video RAM).
     void written(u32 store_page, u32 offset, u32 size);
 
-    // Sum over pages of a hash of page number and content. Kept up to date from dirty pages by the caller of rehash().
+    // Sum over pages of a hash of page number and content. Costs a look at the pages written since the last call.
     u64 content_hash();
 
   private:
@@ -103,10 +106,21 @@ class Memory {
     std::vector<u16> region_of_;                             // by physical page (20 bits)
     std::vector<Region> regions_;
     std::vector<u8> dirty_, watch_;
+    // Written since the last clean(), since the last content_hash(), since the last take_changed().
+    struct PageSet {
+        std::vector<u8> in;
+        std::vector<u32> list;
+        void add(u32 page) {
+            if (in[page] != 0) return;
+            in[page] = 1;
+            list.push_back(page);
+        }
+    };
+    void clean();
+
     std::vector<u32> dirty_list_;
+    PageSet unhashed_, changed_;
     std::vector<u64> page_hash_;
-    std::vector<u8> hash_stale_;
-    std::vector<u32> hash_stale_list_;
     u64 hash_sum_ = 0;
     MemoryWatcher* watcher_ = nullptr;
 };

@@ -2,22 +2,17 @@
 #include "vmm/runner.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "vmm/host_clock.h"
 #include "vmm/tcg/translator.h"
 
 namespace vmm {
 namespace {
 
-using HostClock = std::chrono::steady_clock;
 constexpr u64 kSliceNs = 200'000;                  // host time of a slice, aimed at
 constexpr u64 kMinSlice = 10'000, kMaxSlice = 10'000'000;   // steps
 constexpr u64 kShortestSleepNs = 50'000;
 constexpr u64 kLongestSleepNs = 100'000'000;
-
-u64 host_ns() {
-    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(HostClock::now().time_since_epoch()).count());
-}
 
 class Run {
   public:

@@ -3,71 +3,21 @@
 // Document: docs/determinism.md.
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
-#include <random>
 
-#include "replay/recorder.h"
 #include "replay/replayer.h"
 #include "replay/session.h"
-#include "tests/machine/lane.h"
+#include "tests/replay/recorded.h"
 #include "vmm/runner.h"
 
 namespace vmm::replay {
 namespace {
 
 using vmm::testing::firmware_config;
-
-struct Temp {
-    Temp() : path((std::filesystem::temp_directory_path() / "vmm-replay-test-XXXXXX").string()) {
-        const int fd = mkstemp(path.data());
-        if (fd >= 0) close(fd);
-    }
-    ~Temp() { std::filesystem::remove(path); }
-    Temp(const Temp&) = delete;
-    Temp& operator=(const Temp&) = delete;
-    std::string path;
-};
-
-std::unique_ptr<Machine> make_machine(const MachineConfig& config) {
-    auto made = Machine::create(config, {});
-    EXPECT_TRUE(made) << (made ? "" : made.error().text);
-    return made ? std::move(*made) : nullptr;
-}
-
-// The firmware, with input at boundaries drawn with a seed, until it is asked to quit.
-Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = true) {
-    const Temp file;
-    const auto header = make_header(config, "test");
-    EXPECT_TRUE(header) << (header ? "" : header.error().text);
-    auto log = LogWriter::create(file.path, *header);
-    EXPECT_TRUE(log);
-    const auto machine = make_machine(config);
-    Recorder recorder(**log);
-    Control control(*machine, RrMode::Record, file.path);
-    std::mt19937 random(seed);
-    RunnerOptions options;
-    options.sleep = config.sleep;
-    unsigned boundaries = 0;
-    Icount last{~u64{0}};
-    unsigned still = 0, total = 0;
-    options.boundary = [&] {
-        Inbox& inbox = machine->inbox();
-        if (random() % 4 == 0) inbox.post({InputKind::Serial, 0, std::string(random() % 5, static_cast<char>(random()))});
-        if (random() % 16 == 0) inbox.post({InputKind::Request, static_cast<u8>(RequestKind::PowerButton), {}});
-        if (resets && ++boundaries % 64 == 0) inbox.post({InputKind::Request, static_cast<u8>(RequestKind::Reset), {}});
-        still = machine->icount() == last ? still + 1 : 0;
-        last = machine->icount();
-        if (last.v >= until || still == 8 || ++total == 300) control.quit();
-    };
-    EXPECT_EQ(run_machine(control, options, recorder), 0);
-    auto recording = read_recording(file.path);
-    EXPECT_TRUE(recording);
-    EXPECT_EQ(recording->damage, "");
-    return *recording;
-}
+using vmm::testing::make_machine;
+using vmm::testing::record;
+using vmm::testing::Temp;
 
 std::string replay(const Recording& recording, int expected_status) {
     const auto config = config_from_text(recording.header.config);

@@ -349,6 +349,5 @@ void Cpu::map_changed() {
 }
 
 void Cpu::write_protect(u32 store_page) { mmu_->write_protect(store_page); }
-void Cpu::write_protect_all() { mmu_->write_protect_all(); }
 
 }  // namespace vmm::tcg

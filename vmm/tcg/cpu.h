@@ -140,7 +140,6 @@ class Cpu final : public MemoryWatcher {
     void watched_write(u32 store_page, u32 offset, u32 size) override;
     void map_changed() override;
     void write_protect(u32 store_page) override;
-    void write_protect_all() override;
 
   private:
     friend class Translator;

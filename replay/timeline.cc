@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/timeline.h"
+
+#include <algorithm>
+
+#include "vmm/check.h"
+#include "vmm/host_clock.h"
+#include "vmm/tcg/translator.h"
+
+namespace vmm::replay {
+namespace {
+
+constexpr u64 kMillisecond = 1'000'000;
+constexpr u64 kSpacingNs = 20 * kMillisecond;      // CPU time from one automatic checkpoint to the next
+constexpr u64 kDensestNs = kMillisecond / 2;       // ... and right before where the user is
+constexpr u64 kSliceSteps = 5'000'000;             // between looks at whether the user wants it to end
+constexpr std::size_t kFewest = 8;                 // checkpoints that stay whatever the budget
+constexpr u64 kMeasurable = 200'000;               // steps whose time says something
+
+bool is_write(const Input& input) {
+    return input.kind == InputKind::Request &&
+           (input.target == static_cast<u8>(RequestKind::SetMemory) || input.target == static_cast<u8>(RequestKind::SetRegisters));
+}
+
+}  // namespace
+
+Timeline::Timeline(Machine& machine, Replayer& replayer, Options options)
+    : machine_(machine), replayer_(replayer), options_(std::move(options)), store_(machine), furthest_(machine.icount()) {
+    keep();
+}
+
+// --- Journal -----------------------------------------------------------------------------------------------------------------
+
+std::vector<Input> Timeline::inputs(Icount now, std::vector<Input> posted) {
+    if (std::any_of(posted.begin(), posted.end(), is_write)) {
+        if (!branch_) branch_ = Kept{store_.take(), replayer_.cursor()};
+        return posted;
+    }
+    return branch_ ? std::vector<Input>{} : replayer_.inputs(now, {});
+}
+
+Icount Timeline::stop(Icount now, Icount limit) {
+    if (branch_) return limit;
+    // The gate opens exactly where outputs were not seen yet.
+    if (now < furthest_) limit = std::min(limit, furthest_);
+    return replayer_.stop(now, limit);
+}
+
+void Timeline::arrived(Machine& machine) {
+    if (branch_) return;
+    replayer_.arrived(machine);
+    const Icount now = machine.icount();
+    furthest_ = std::max(furthest_, now);
+    set_gate();
+    if (!options_.automatic || now >= replayer_.end_position()) return;
+    const u64 cpu = thread_cpu_ns();
+    if (cpu - mark_ns_ < kSpacingNs) return;
+    // One that was passed on the way counts.
+    const auto last = std::prev(kept_.upper_bound(now));
+    if (last->first > mark_at_) {
+        mark_at_ = last->first;
+        mark_ns_ = cpu;
+    } else {
+        keep();
+    }
+}
+
+bool Timeline::idle(Machine& machine) {
+    if (!branch_) return replayer_.idle(machine);
+    if (const auto next = machine.next_deadline()) machine.idle_jump(*next);
+    return true;
+}
+
+int Timeline::leave(Machine& machine, std::optional<Ending> ending, int status) {
+    rejoin();
+    return replayer_.leave(machine, ending, status);
+}
+
+void Timeline::set_gate() {
+    const bool open = !branch_ && machine_.icount() >= furthest_;
+    if (open != open_) options_.open(open);
+    open_ = open;
+}
+
+// --- checkpoints -----------------------------------------------------------------------------------------------------------------
+
+void Timeline::keep() {
+    Kept kept{store_.take(), replayer_.cursor()};
+    const Icount at = kept.machine.at;
+    state_bytes_ += kept.machine.state.size();
+    if (!kept_.emplace(at, std::move(kept)).second) state_bytes_ -= kept_.at(at).machine.state.size();
+    mark_at_ = at;
+    thin();
+    mark_ns_ = thread_cpu_ns();
+}
+
+// Drops what costs least: a checkpoint whose neighbours are near one another for how far they are from the user.
+void Timeline::thin() {
+    const Icount user = machine_.icount();
+    while (checkpoint_bytes() > options_.budget && kept_.size() > kFewest) {
+        auto cheapest = kept_.end();
+        double lowest = 0;
+        for (auto it = std::next(kept_.begin()); std::next(it) != kept_.end(); ++it) {
+            const auto gap = static_cast<double>(std::next(it)->first - std::prev(it)->first);
+            const auto distance = static_cast<double>(it->first > user ? it->first - user : user - it->first);
+            const double cost = gap / (distance + static_cast<double>(kSpacingNs) / ns_per_step_);
+            if (cheapest == kept_.end() || cost < lowest) {
+                cheapest = it;
+                lowest = cost;
+            }
+        }
+        state_bytes_ -= cheapest->second.machine.state.size();
+        kept_.erase(cheapest);
+    }
+}
+
+void Timeline::restore(Icount at) {
+    const Kept& kept = kept_.at(at);
+    store_.restore(kept.machine);
+    replayer_.restore(kept.cursor);
+    mark_at_ = at;
+    mark_ns_ = thread_cpu_ns();
+    set_gate();
+}
+
+// --- moving --------------------------------------------------------------------------------------------------------------------------
+
+Timeline::Arrived Timeline::run_to(Icount target, const DebugPoints* points, Icount seen) {
+    machine_.translator().set_debug_points(points, seen);
+    while (machine_.icount() < target) {
+        if (interruptible_ && options_.interrupted()) return Arrived::Interrupted;
+        const Icount from = machine_.icount();
+        for (const Input& input : replayer_.inputs(from, {})) machine_.inbox().apply(input);
+        if (replayer_.over(machine_)) return Arrived::End;
+        const u64 before = thread_cpu_ns();
+        const Stop why = machine_.run(stop(from, std::min(target, from + kSliceSteps)));
+        if (const u64 steps = machine_.icount() - from; steps >= kMeasurable)
+            ns_per_step_ = (3 * ns_per_step_ + static_cast<double>(thread_cpu_ns() - before) / static_cast<double>(steps)) / 4;
+        arrived(machine_);
+        switch (why) {
+            case Stop::DebugPoint: return Arrived::Point;
+            case Stop::PowerOff:
+            case Stop::DebugExit: return machine_.icount() == target ? Arrived::There : Arrived::End;
+            case Stop::Idle:
+                if (replayer_.idle(machine_) && machine_.icount() != from) {
+                    machine_.run(machine_.icount());
+                    arrived(machine_);
+                }
+                break;
+            default: break;
+        }
+    }
+    return Arrived::There;
+}
+
+// The state at a position is the one after all that is due there.
+void Timeline::settle() {
+    do {
+        for (const Input& input : replayer_.inputs(machine_.icount(), {})) machine_.inbox().apply(input);
+        machine_.run(machine_.icount());
+        arrived(machine_);
+    } while (replayer_.due(machine_.icount()));
+}
+
+Timeline::Arrived Timeline::approach(Icount target) {
+    u64 ahead = 32 * kDensestNs;
+    for (; ahead >= kDensestNs; ahead /= 2) {
+        const auto steps = static_cast<u64>(static_cast<double>(ahead) / ns_per_step_);
+        if (target < Icount{steps} || target - steps <= machine_.icount()) continue;
+        const Icount at = target - steps;
+        if (const Arrived how = run_to(at, nullptr, {}); how != Arrived::There) return how;
+        // Near enough to one that is there already?
+        const Icount last = std::prev(kept_.upper_bound(at))->first;
+        if (at - last > steps / 2 && at < replayer_.end_position()) keep();
+    }
+    return run_to(target, nullptr, {});
+}
+
+Result<void> Timeline::seek(Icount target) {
+    rejoin();
+    if (target < begin()) return Error{"the past is held from icount " + std::to_string(begin().v) + " on"};
+    if (target > replayer_.end_position()) return Error{"the recording ends at icount " + std::to_string(replayer_.end_position().v)};
+    const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(target))->first;
+    if (now > target || nearest > now || (now == target && replayer_.outcome() != Replayer::Outcome::Running)) restore(nearest);
+    const Arrived how = approach(target);
+    settle();
+    const Icount at = machine_.icount();
+    if (at == target) return {};
+    if (how == Arrived::Interrupted) return Error{"interrupted at icount " + std::to_string(at.v)};
+    return Error{replayer_.outcome() == Replayer::Outcome::Different ? replayer_.report()
+                                                                    : "the replay ended at icount " + std::to_string(at.v)};
+}
+
+// The machine stands at `from`, a kept checkpoint. The last position before `to` at which one goes back to a point.
+std::optional<Icount> Timeline::last_hit(Icount to, const DebugPoints& points, Hit& hit, bool& interrupted) {
+    std::optional<Icount> found;
+    for (Icount seen{~u64{0}};;) {
+        const Arrived how = run_to(to, &points, seen);
+        interrupted = how == Arrived::Interrupted;
+        if (how != Arrived::Point) return found;
+        seen = machine_.icount();
+        hit = *machine_.translator().hit();
+        // Going back one comes to a breakpoint's instruction, but to before the step that touched a watched byte.
+        found = hit.point.kind == PointKind::Execute ? seen : Icount{seen.v - 1};
+    }
+}
+
+PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
+    const bool left_branch = branch_.has_value();
+    rejoin();
+    PauseEvent event;
+    if (left_branch) event.text = "the branch that a write had opened is left; this is the recording again";
+    const Icount start = machine_.icount();
+    const Icount goal = go.until ? std::max(*go.until, begin()) : begin();
+    if (start <= goal) {
+        event.why = go.until && *go.until >= begin() ? Pause::Position : Pause::HistoryBegin;
+        return event;
+    }
+    auto stand_at = [&](Icount at, Pause why) {
+        interruptible_ = false;
+        const auto done = seek(at);
+        interruptible_ = true;
+        event.why = done ? why : Pause::Different;
+        if (!done) event.text = done.error().text;
+        return event;
+    };
+    if (go.one_step) return stand_at(Icount{start.v - 1}, Pause::Step);
+    if (!points.empty()) {
+        for (Icount to = start; to > goal;) {
+            const Icount from = std::prev(kept_.lower_bound(to))->first;
+            restore(from);
+            Hit hit;
+            bool interrupted = false;
+            const auto at = last_hit(to, points, hit, interrupted);
+            machine_.translator().set_debug_points(nullptr, {});
+            if (interrupted) return stand_at(from, Pause::User);
+            if (at && *at >= goal) {
+                event.hit = hit;
+                return stand_at(*at, Pause::Point);
+            }
+            to = from;
+        }
+    }
+    return stand_at(goal, go.until ? Pause::Position : Pause::HistoryBegin);
+}
+
+// --- branches ---------------------------------------------------------------------------------------------------------------------------
+
+std::optional<Icount> Timeline::branch() const { return branch_ ? std::optional(branch_->machine.at) : std::nullopt; }
+
+void Timeline::rejoin() {
+    if (!branch_) return;
+    const Kept kept = std::move(*branch_);
+    branch_.reset();
+    store_.restore(kept.machine);
+    replayer_.restore(kept.cursor);
+    mark_at_ = kept.machine.at;
+    mark_ns_ = thread_cpu_ns();
+    set_gate();
+}
+
+}  // namespace vmm::replay

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Timeline: a replay that can be walked in both directions. It stands between the runner and the Replayer, takes checkpoints as
+// the machine passes by, and goes back by restoring one and running forward from there.
+//
+// Positions are icounts; the state at a position is the one after everything that is due there. Outputs leave only beyond the
+// furthest position that was reached. Checkpoints are spaced by what it costs to run from one to the next, densely just before
+// where the user steps back, and thinned out where that costs least when they take more than the budget.
+// Machine thread only. Document: docs/how-it-works.md, "Going back".
+#pragma once
+
+#include <map>
+
+#include "replay/checkpoint.h"
+#include "replay/replayer.h"
+#include "vmm/control.h"
+
+namespace vmm::replay {
+
+class Timeline final : public Journal, public TimeTravel {
+  public:
+    static constexpr u64 kDefaultBudget = u64{512} << 20;
+
+    // `budget`: bytes that checkpoints may take. `open`: told when outputs may leave, and when not. `interrupted`: asked now
+    // and then during long moves.
+    struct Options {
+        u64 budget = kDefaultBudget;
+        bool automatic = true;       // checkpoints as the machine passes by; otherwise only where they were needed
+        std::function<void(bool)> open = [](bool) {};
+        std::function<bool()> interrupted = [] { return false; };
+    };
+    Timeline(Machine& machine, Replayer& replayer, Options options);
+
+    // --- Journal
+    std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
+    bool due(Icount now) const override { return !branch_ && replayer_.due(now); }
+    bool over(Machine& machine) override { return !branch_ && replayer_.over(machine); }
+    PauseEvent end() const override { return replayer_.end(); }
+    Icount stop(Icount now, Icount limit) override;
+    void arrived(Machine& machine) override;
+    bool idle(Machine& machine) override;
+    void jumped(Icount, u64, bool) override {}
+    int leave(Machine& machine, std::optional<Ending> ending, int status) override;
+
+    // --- TimeTravel
+    Icount begin() const override { return kept_.begin()->first; }
+    std::optional<Icount> end_position() const override { return replayer_.end_position(); }
+    Result<void> seek(Icount position) override;
+    PauseEvent back(const Go& go, const DebugPoints& points) override;
+    std::optional<Icount> branch() const override;
+    void rejoin() override;
+
+    // For tests and figures.
+    std::size_t checkpoints() const { return kept_.size(); }
+    u64 checkpoint_bytes() const { return store_.page_bytes() + state_bytes_; }
+
+  private:
+    struct Kept {
+        Checkpoint machine;
+        Replayer::Cursor cursor;
+    };
+    enum class Arrived { There, Point, End, Interrupted };
+
+    void keep();
+    void thin();
+    void restore(Icount at);         // of a kept checkpoint
+    Arrived run_to(Icount target, const DebugPoints* points, Icount seen);
+    void settle();
+    Arrived approach(Icount target); // run_to, with checkpoints dense before it
+    std::optional<Icount> last_hit(Icount to, const DebugPoints& points, Hit& hit, bool& interrupted);
+    void set_gate();
+
+    Machine& machine_;
+    Replayer& replayer_;
+    const Options options_;
+    Checkpoints store_;
+    std::map<Icount, Kept> kept_;
+    u64 state_bytes_ = 0;
+    Icount furthest_{};
+    Icount mark_at_{};               // the last checkpoint that was passed, and the CPU time then
+    u64 mark_ns_ = 0;
+    bool open_ = true, interruptible_ = true;
+    double ns_per_step_ = 1.5;       // of late
+    std::optional<Kept> branch_;     // where it began
+};
+
+}  // namespace vmm::replay
