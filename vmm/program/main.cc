@@ -8,9 +8,9 @@
 
 #include "devices/uart16550.h"
 #include "replay/recorder.h"
-#include "replay/replayer.h"
 #include "replay/rr_command.h"
 #include "replay/session.h"
+#include "replay/timeline.h"
 #include "serial/char_devices.h"
 #include "serial/serial_input.h"
 #include "vmm/board.h"
@@ -75,12 +75,8 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
 
     std::unique_ptr<replay::LogWriter> log;
     std::unique_ptr<Journal> journal = std::make_unique<PlainJournal>();
-    replay::Replayer* replayer = nullptr;
-    if (rr == Rr::Replay) {
-        auto made = std::make_unique<replay::Replayer>(recording);
-        replayer = made.get();
-        journal = std::move(made);
-    }
+    std::unique_ptr<replay::Replayer> replayer;
+    bool outputs_open = true;                // shut while the past is run through again
 
     IoThread io;
     std::unique_ptr<Control> control;
@@ -99,16 +95,16 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
         auto line = chars->line(config.host.serial[n], "serial" + std::to_string(n));
         if (!line) return fail(line.error().text);
         lines[n] = *line;
-        outputs.serial[n] = [to = *line](std::span<const u8> bytes) {
-            to->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        outputs.serial[n] = [to = *line, &outputs_open](std::span<const u8> bytes) {
+            if (outputs_open) to->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
         };
     }
     if (!config.host.debugcon.empty()) {
         auto line = chars->line(config.host.debugcon, "debugcon");
         if (!line) return fail(line.error().text);
-        outputs.debug_console = [to = *line](u8 byte) {
+        outputs.debug_console = [to = *line, &outputs_open](u8 byte) {
             const char c = static_cast<char>(byte);
-            to->write({&c, 1});
+            if (outputs_open) to->write({&c, 1});
         };
     }
 
@@ -123,6 +119,16 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
         if (!made) return fail("-rrfile: " + made.error().text);
         log = std::move(*made);
         journal = std::make_unique<replay::Recorder>(*log);
+    }
+    if (rr == Rr::Replay) {
+        replayer = std::make_unique<replay::Replayer>(recording);
+        replay::Timeline::Options travel;
+        travel.open = [&outputs_open](bool open) { outputs_open = open; };
+        travel.interrupted = [&control] { return control->interrupted(); };
+        travel.automatic = !config.host.monitors.empty();
+        auto timeline = std::make_unique<replay::Timeline>(m, *replayer, std::move(travel));
+        control->set_travel(timeline.get(), {});
+        journal = std::move(timeline);
     }
     const QuitSignals signals(io, quit);
 
