@@ -28,6 +28,7 @@ class Ps2Mouse final : public Device, public Ps2Device {
 
     // Motion since the last call, as on a screen: x to the right, y down, wheel towards the user. `buttons`: those down now.
     void move(i32 dx, i32 dy, i32 wheel, u8 buttons);
+    u8 buttons() const { return s_.buttons; }
     bool listening() const { return s_.reporting && !s_.remote; }
 
     void receive(u8 byte) override;

@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "devices/user_input.h"
+
 namespace vmm::replay {
 namespace {
 
@@ -38,7 +40,8 @@ std::string describe_event(const Event& e) {
     out += kInputNames[static_cast<std::size_t>(e.input.kind)];
     if (e.input.kind == InputKind::Request && e.input.target < std::size(kRequestNames)) out += std::string(" ") + kRequestNames[e.input.target];
     else out += format(" %u", e.input.target);
-    if (e.input.kind == InputKind::Serial && e.input.data.empty()) out += " break";
+    if (const std::string user = describe_user_input(e.input); !user.empty()) out += " " + user;
+    else if (e.input.kind == InputKind::Serial && e.input.data.empty()) out += " break";
     else if (!e.input.data.empty()) out += " " + quoted(e.input.data);
     return out + "\n";
 }

@@ -20,7 +20,9 @@
 #include "devices/port92.h"
 #include "devices/ps2_keyboard.h"
 #include "devices/ps2_mouse.h"
+#include "devices/typist.h"
 #include "devices/uart16550.h"
+#include "devices/user_input.h"
 #include "devices/vga.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/file.h"
@@ -144,6 +146,10 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
     devices_.push_back(keyboard_.get());
     devices_.push_back(mouse_.get());
     add<I8042>(ports, timers, I8042::Wires{piix3_->isa_irq(1), piix3_->isa_irq(12), a20, soft_reset}, *keyboard_, *mouse_);
+    typist_ = add<Typist>(timers, *keyboard_);
+    inbox.on(InputKind::Key, kKeyEvent, [this](const Input& in) { apply_key(in, *keyboard_); });
+    inbox.on(InputKind::Key, kKeyChord, [this](const Input& in) { apply_chord(in, *typist_); });
+    inbox.on(InputKind::Pointer, 0, [this](const Input& in) { apply_pointer(in, *mouse_); });
     add<Port92>(ports, a20, soft_reset);
     for (unsigned n = 0; n < 4; ++n) {
         if (!config.serial_present[n]) continue;

@@ -22,6 +22,7 @@ class Piix3;
 class Piix4Pm;
 class Ps2Keyboard;
 class Ps2Mouse;
+class Typist;
 class Uart16550;
 class Vga;
 
@@ -84,6 +85,7 @@ class Board {
     u32 bios_pages_ = 0;
     std::unique_ptr<Ps2Keyboard> keyboard_;
     std::unique_ptr<Ps2Mouse> mouse_;
+    Typist* typist_ = nullptr;
     std::array<Uart16550*, 4> serial_{};
     FwCfg* fw_cfg_ = nullptr;
     Lapic* lapic_ = nullptr;

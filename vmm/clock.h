@@ -48,7 +48,7 @@ GuestTime time_of_tick(u64 n, u64 hz);
 
 // Every deadline of the machine has a fixed id: at one position, timers fire by deadline, then by this order.
 enum class TimerId : u8 {
-    Pit0, Rtc, AcpiPm, Lapic, Keyboard, Serial0, Serial1, Serial2, Serial3, Ide0, Ide1, Floppy, Net, Audio, Vga, Dma, Test0, Test1,
+    Pit0, Rtc, AcpiPm, Lapic, Keyboard, Serial0, Serial1, Serial2, Serial3, Ide0, Ide1, Floppy, Net, Audio, Vga, Dma, Typist, Test0, Test1,
 };
 inline constexpr std::size_t kTimerCount = static_cast<std::size_t>(TimerId::Test1) + 1;
 

@@ -20,7 +20,7 @@ enum class RequestKind : u8 { Reset = 0, PowerButton = 1, Nmi = 3, SetMemory = 4
 struct Input {
     InputKind kind{};
     u8 target = 0;              // port number; RequestKind for Request
-    std::string data;           // the bytes; layout by kind
+    std::string data;           // the bytes; layout by kind: docs/recording-format.md, "Inputs"; devices/user_input.h makes Key and Pointer
 };
 
 class Inbox {
