@@ -12,10 +12,12 @@ namespace {
 std::string quoted(std::string_view s) { return "'" + std::string(s) + "'"; }
 
 constexpr std::string_view kVgaNames[] = {"none", "std"};
+constexpr std::string_view kDisplayNames[] = {"none", "curses"};
 constexpr std::string_view kRtcFromNames[] = {"utc", "localtime", "date"};
 constexpr std::string_view kAccelNames[] = {"tcg", "kvm"};
 template <class E> constexpr std::span<const std::string_view> names_of();
 template <> constexpr std::span<const std::string_view> names_of<VgaCard>() { return kVgaNames; }
+template <> constexpr std::span<const std::string_view> names_of<DisplayKind>() { return kDisplayNames; }
 template <> constexpr std::span<const std::string_view> names_of<RtcFrom>() { return kRtcFromNames; }
 template <> constexpr std::span<const std::string_view> names_of<Accel>() { return kAccelNames; }
 
@@ -85,10 +87,11 @@ bool parse(std::string_view text, CharConfig& c) {
 // Every member once, with its key; a member left out does not compile, since the bindings must be as many as the members.
 template <class Visitor, class Config>
 void visit_host(Visitor& v, Config& host) {
-    auto& [name, accels, nographic, chardevs, serial, monitors, debugcon] = host;
+    auto& [name, accels, nographic, display, chardevs, serial, monitors, debugcon] = host;
     v("host.name", name);
     v("host.accel", accels);
     v("host.nographic", nographic);
+    v("host.display", display);
     v("host.chardev", chardevs);
     v("host.serial", serial);
     v("host.monitor", monitors);
@@ -210,6 +213,11 @@ Result<void> check_users(const MachineConfig& c) {
         if (!ids.contains(id)) return Error{user + ": there is no -chardev with id=" + id};
         const auto device = std::find_if(c.host.chardevs.begin(), c.host.chardevs.end(), [&](const CharConfig& d) { return d.id == id; });
         if (!taken.insert(id).second && !device->mux) return Error{user + ": the chardev " + quoted(id) + " is in use already; mux=on lets several share it"};
+    }
+    if (c.host.display == DisplayKind::Curses) {
+        if (terminal != nullptr) return Error{"-display curses needs the terminal, which " + quoted(terminal->id) + " has"};
+        if (c.host.nographic) return Error{"-display curses and -nographic exclude each other"};
+        if (c.vga == VgaCard::None) return Error{"-display curses: there is no graphics card to show (-vga std)"};
     }
     return {};
 }

@@ -22,6 +22,7 @@ inline constexpr u64 kMaxRamBytes = u64{3584} << 20;
 inline constexpr unsigned kMaxShift = 10;
 
 enum class VgaCard : u8 { None, Std };
+enum class DisplayKind : u8 { None, Curses };
 enum class RtcFrom : u8 { Utc, Localtime, Date };
 enum class Accel : u8 { Tcg, Kvm };
 
@@ -30,6 +31,7 @@ struct HostConfig {
     std::string name{};
     std::vector<Accel> accels{Accel::Tcg};   // the first that works here
     bool nographic = false;
+    DisplayKind display = DisplayKind::None;
     std::vector<CharConfig> chardevs{};      // by id, in order of opening
     std::array<std::string, 4> serial{};     // ids; meaningful where the port is present, empty: nothing connected
     std::vector<std::string> monitors{};     // ids

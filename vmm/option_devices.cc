@@ -216,10 +216,12 @@ Result<void> set_vga(OptionState& s, Text option, Text value) {
     return {};
 }
 
-Result<void> set_display(OptionState&, Text option, Text value) {
-    for (const Text other : {"vnc", "gtk", "sdl", "curses", "spice-app", "egl-headless", "dbus"})
+Result<void> set_display(OptionState& s, Text option, Text value) {
+    constexpr Text kNames[] = {"none", "curses"};
+    for (const Text other : {"vnc", "gtk", "sdl", "spice-app", "egl-headless", "dbus"})
         if (value.substr(0, value.find_first_of(",=")) == other) return not_yet(option, other);
-    if (value != "none") return error(option, quoted(value) + " is not 'none'");
+    if (!one_of(value, kNames)) return error(option, quoted(value) + " is neither none nor curses" + did_you_mean(value, kNames));
+    s.line.config.host.display = value == "curses" ? DisplayKind::Curses : DisplayKind::None;
     return {};
 }
 

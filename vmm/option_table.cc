@@ -64,7 +64,7 @@ constexpr Option kOptions[] = {
     {"nic", "none", kDeviceGroup, "no network", set_net},
 
     {"nographic", "", kRunGroup, "no window; serial port and monitor share this terminal, Ctrl-A h lists the keys", set_nographic},
-    {"display", "none", kRunGroup, "no window", set_display},
+    {"display", "none|curses", kRunGroup, "no window (default), or the text screen on this terminal; Ctrl-A h lists the keys, Ctrl-A x leaves", set_display},
     {"name", "NAME", kRunGroup, "the guest's name, for titles", set_name},
     {"no-reboot", "", kRunGroup, "a reset ends the program", set_no_reboot},
     {"no-shutdown", "", kRunGroup, "a power-off stops the machine and keeps the program", set_no_shutdown},

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "devices/uart16550.h"
+#include "display/curses_display.h"
 #include "replay/recorder.h"
 #include "replay/rr_command.h"
 #include "replay/session.h"
@@ -143,6 +144,15 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
         inputs[n] = std::make_unique<SerialInput>(m.inbox(), io, static_cast<u8>(n));
         lines[n]->connect(inputs[n].get());
     }
+    display::ScreenFeed feed(*control, io);
+    std::unique_ptr<display::CursesDisplay> screen;
+    if (config.host.display == DisplayKind::Curses) {
+        display::CursesDisplay::Wires wires{io, feed, {}, quit};
+        if (replayer == nullptr) wires.type = [&m](Input input) { m.inbox().post(std::move(input)); };
+        auto opened = display::CursesDisplay::open(std::move(wires));
+        if (!opened) return fail(opened.error().text);
+        screen = std::move(*opened);
+    }
     RunnerOptions options;
     options.sleep = config.sleep;
     options.no_reboot = config.no_reboot;
@@ -150,10 +160,12 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
     options.boundary = [&] {
         for (unsigned n = 0; n < 4; ++n)
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
+        feed.boundary();
     };
     const int status = run_machine(*control, options, *journal);
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);
+    screen.reset();
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
     if (log && log->error()) tell("recording stopped: " + log->error()->text);
     if (replayer != nullptr) tell("replay: " + replayer->report());
