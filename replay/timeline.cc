@@ -52,7 +52,7 @@ void Timeline::arrived(Machine& machine) {
     const Icount now = machine.icount();
     furthest_ = std::max(furthest_, now);
     set_gate();
-    if (!options_.automatic || now >= replayer_.end_position()) return;
+    if (!options_.automatic || searching_ || now >= replayer_.end_position()) return;
     const u64 cpu = thread_cpu_ns();
     if (cpu - mark_ns_ < kSpacingNs) return;
     // One that was passed on the way counts.
@@ -194,15 +194,18 @@ Result<void> Timeline::seek(Icount target) {
 // The machine stands at `from`, a kept checkpoint. The last position before `to` at which one goes back to a point.
 std::optional<Icount> Timeline::last_hit(Icount to, const DebugPoints& points, Hit& hit, bool& interrupted) {
     std::optional<Icount> found;
+    searching_ = true;
     for (Icount seen{~u64{0}};;) {
         const Arrived how = run_to(to, &points, seen);
         interrupted = how == Arrived::Interrupted;
-        if (how != Arrived::Point) return found;
+        if (how != Arrived::Point) break;
         seen = machine_.icount();
         hit = *machine_.translator().hit();
         // Going back one comes to a breakpoint's instruction, but to before the step that touched a watched byte.
         found = hit.point.kind == PointKind::Execute ? seen : Icount{seen.v - 1};
     }
+    searching_ = false;
+    return found;
 }
 
 PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
@@ -232,7 +235,6 @@ PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
             Hit hit;
             bool interrupted = false;
             const auto at = last_hit(to, points, hit, interrupted);
-            machine_.translator().set_debug_points(nullptr, {});
             if (interrupted) return stand_at(from, Pause::User);
             if (at && *at >= goal) {
                 event.hit = hit;

@@ -79,6 +79,7 @@ class Timeline final : public Journal, public TimeTravel {
     Icount mark_at_{};               // the last checkpoint that was passed, and the CPU time then
     u64 mark_ns_ = 0;
     bool open_ = true, interruptible_ = true;
+    bool searching_ = false;         // passing over a stretch that has its checkpoint
     double ns_per_step_ = 1.5;       // of late
     std::optional<Kept> branch_;     // where it began
 };
