@@ -13,12 +13,17 @@ constexpr u64 kFlushNs = 100'000'000;
 
 }  // namespace
 
+void Recorder::note(const Event& event) {
+    if (log_ != nullptr) log_->event(event);
+    if (history_ != nullptr) history_->events.push_back(event);
+}
+
 std::vector<Input> Recorder::inputs(Icount now, std::vector<Input> posted) {
     bool again = last_input_ == now;
     for (const Input& input : posted) {
         // A second batch at one position: between the two the machine looked at its timers and requests.
-        if (std::exchange(again, false)) log_.event({now, EventKind::Pass, {}, 0});
-        log_.event({now, EventKind::Input, input, 0});
+        if (std::exchange(again, false)) note({now, EventKind::Pass, {}, 0});
+        note({now, EventKind::Input, input, 0});
     }
     if (!posted.empty()) last_input_ = now;
     return posted;
@@ -29,22 +34,26 @@ Icount Recorder::stop(Icount, Icount limit) { return std::min(limit, next_hash_)
 void Recorder::arrived(Machine& machine) {
     const Icount now = machine.icount();
     if (now == next_hash_) {
-        log_.hash({now, machine.state_hash()});
+        const HashMark mark{now, machine.state_hash()};
+        if (log_ != nullptr) log_->hash(mark);
+        if (history_ != nullptr) history_->hashes.push_back(mark);
         next_hash_ += kHashEvery;
     }
+    if (log_ == nullptr) return;
     if (const u64 host = host_ns(); host >= next_flush_ns_) {
-        log_.flush(now);
+        log_->flush(now);
         next_flush_ns_ = host + kFlushNs;
     }
 }
 
 void Recorder::jumped(Icount at, u64 ns, bool cut) {
-    if (cut) log_.event({at, EventKind::IdleJump, {}, ns});
+    if (cut) note({at, EventKind::IdleJump, {}, ns});
 }
 
 int Recorder::leave(Machine& machine, std::optional<Ending> ending, int status) {
-    if (ending && !log_.error()) log_.end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
-    return log_.error() ? 1 : status;
+    if (log_ == nullptr) return status;
+    if (ending && !log_->error()) log_->end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
+    return log_->error() ? 1 : status;
 }
 
 }  // namespace vmm::replay

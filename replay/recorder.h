@@ -5,6 +5,7 @@
 // time. When the file cannot be written the run ends with the reason and status 1. Document: docs/recording-format.md.
 #pragma once
 
+#include "replay/log_reader.h"
 #include "replay/log_writer.h"
 #include "vmm/journal.h"
 
@@ -12,10 +13,11 @@ namespace vmm::replay {
 
 class Recorder final : public Journal {
   public:
-    explicit Recorder(LogWriter& log) : log_(log) {}
+    // Notes in a file, or in `history`, or in both.
+    explicit Recorder(LogWriter* log, Recording* history = nullptr) : log_(log), history_(history) {}
 
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
-    bool over(Machine&) override { return log_.error().has_value(); }
+    bool over(Machine&) override { return log_ != nullptr && log_->error().has_value(); }
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine&) override { return false; }
@@ -23,7 +25,10 @@ class Recorder final : public Journal {
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;
 
   private:
-    LogWriter& log_;
+    void note(const Event& event);
+
+    LogWriter* const log_;
+    Recording* const history_;
     std::optional<Icount> last_input_;
     Icount next_hash_{kHashEvery};
     u64 next_flush_ns_ = 0;                  // host time

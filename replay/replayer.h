@@ -37,6 +37,7 @@ class Replayer final : public Journal {
     Cursor cursor() const { return {event_, hash_, good_}; }
     void restore(const Cursor& cursor);
     Icount end_position() const { return end_; }
+    void set_end(Icount end) { end_ = end; }         // of a recording that grows
 
     Outcome outcome() const { return outcome_; }
     const std::string& report() const { return report_; }      // one line, once the run is over
@@ -48,7 +49,7 @@ class Replayer final : public Journal {
     void identical();
 
     const Recording& r_;
-    const Icount end_;
+    Icount end_;
     std::size_t event_ = 0, hash_ = 0;       // the next of each
     u64 compared_ = 0;
     Icount good_{};                          // the last hash that was equal

@@ -2,6 +2,8 @@
 #include "replay/timeline.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "vmm/check.h"
 #include "vmm/host_clock.h"
@@ -29,18 +31,38 @@ Timeline::Timeline(Machine& machine, Replayer& replayer, Options options)
     keep();
 }
 
+Timeline::Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, const Recording& history)
+    : machine_(machine), replayer_(replayer), recorder_(&recorder), history_(&history), options_(std::move(options)), store_(machine),
+      furthest_(machine.icount()) {
+    keep();
+}
+
 // --- Journal -----------------------------------------------------------------------------------------------------------------
 
 std::vector<Input> Timeline::inputs(Icount now, std::vector<Input> posted) {
-    if (std::any_of(posted.begin(), posted.end(), is_write)) {
+    if (std::any_of(posted.begin(), posted.end(), is_write) && !live()) {
         if (!branch_) branch_ = Kept{store_.take(), replayer_.cursor()};
         return posted;
+    }
+    if (recorder_ != nullptr) {
+        waiting_.insert(waiting_.end(), std::make_move_iterator(posted.begin()), std::make_move_iterator(posted.end()));
+        if (!branch_ && live()) {
+            auto out = recorder_->inputs(now, std::exchange(waiting_, {}));
+            follow();
+            return out;
+        }
     }
     return branch_ ? std::vector<Input>{} : replayer_.inputs(now, {});
 }
 
+void Timeline::follow() {
+    replayer_.restore({history_->events.size(), history_->hashes.size(), replayer_.cursor().good});
+    replayer_.set_end(furthest_);
+}
+
 Icount Timeline::stop(Icount now, Icount limit) {
     if (branch_) return limit;
+    if (live()) return recorder_->stop(now, limit);
     // The gate opens exactly where outputs were not seen yet.
     if (now < furthest_) limit = std::min(limit, furthest_);
     return replayer_.stop(now, limit);
@@ -48,11 +70,18 @@ Icount Timeline::stop(Icount now, Icount limit) {
 
 void Timeline::arrived(Machine& machine) {
     if (branch_) return;
-    replayer_.arrived(machine);
     const Icount now = machine.icount();
-    furthest_ = std::max(furthest_, now);
+    // A run that was live when it set out arrives beyond all that was held.
+    if (recorder_ != nullptr && (now > furthest_ || live())) {
+        furthest_ = now;
+        recorder_->arrived(machine);
+        follow();
+    } else {
+        replayer_.arrived(machine);
+        furthest_ = std::max(furthest_, now);
+    }
     set_gate();
-    if (!options_.automatic || searching_ || now >= replayer_.end_position()) return;
+    if (!options_.automatic || searching_ || (recorder_ == nullptr && now >= last())) return;
     const u64 cpu = thread_cpu_ns();
     if (cpu - mark_ns_ < kSpacingNs) return;
     // One that was passed on the way counts.
@@ -66,14 +95,25 @@ void Timeline::arrived(Machine& machine) {
 }
 
 bool Timeline::idle(Machine& machine) {
-    if (!branch_) return replayer_.idle(machine);
+    if (!branch_) return live() ? recorder_->idle(machine) : replayer_.idle(machine);
     if (const auto next = machine.next_deadline()) machine.idle_jump(*next);
     return true;
 }
 
+void Timeline::jumped(Icount at, u64 ns, bool cut) {
+    if (branch_ || recorder_ == nullptr) return;
+    recorder_->jumped(at, ns, cut);
+    furthest_ = std::max(furthest_, machine_.icount());
+    follow();
+}
+
 int Timeline::leave(Machine& machine, std::optional<Ending> ending, int status) {
     rejoin();
-    return replayer_.leave(machine, ending, status);
+    if (recorder_ == nullptr) return replayer_.leave(machine, ending, status);
+    // A recording ends where it was at its furthest.
+    interruptible_ = false;
+    if (ending == Ending::Quit) (void)seek(furthest_);
+    return recorder_->leave(machine, ending, status);
 }
 
 void Timeline::set_gate() {
@@ -171,7 +211,7 @@ Timeline::Arrived Timeline::approach(Icount target) {
         if (const Arrived how = run_to(at, nullptr, {}); how != Arrived::There) return how;
         // Near enough to one that is there already?
         const Icount last = std::prev(kept_.upper_bound(at))->first;
-        if (at - last > steps / 2 && at < replayer_.end_position()) keep();
+        if (at - last > steps / 2 && (recorder_ != nullptr || at < last())) keep();
     }
     return run_to(target, nullptr, {});
 }
@@ -179,7 +219,7 @@ Timeline::Arrived Timeline::approach(Icount target) {
 Result<void> Timeline::seek(Icount target) {
     rejoin();
     if (target < begin()) return Error{"the past is held from icount " + std::to_string(begin().v) + " on"};
-    if (target > replayer_.end_position()) return Error{"the recording ends at icount " + std::to_string(replayer_.end_position().v)};
+    if (target > last()) return Error{(recorder_ != nullptr ? "the run is at icount " : "the recording ends at icount ") + std::to_string(last().v)};
     const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(target))->first;
     if (now > target || nearest > now || (now == target && replayer_.outcome() != Replayer::Outcome::Running)) restore(nearest);
     const Arrived how = approach(target);

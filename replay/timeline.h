@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timeline: a replay that can be walked in both directions. It stands between the runner and the Replayer, takes checkpoints as
-// the machine passes by, and goes back by restoring one and running forward from there.
+// Timeline: a run that can be walked in both directions. It stands between the runner and the Replayer, takes checkpoints as
+// the machine passes by, and goes back by restoring one and running forward from there. The run is a replay, or one that is
+// live: then what enters it is kept as a recording in memory (and in the file, if it is recorded), its past is a replay of
+// that, and beyond the furthest position reached it lives on.
 //
 // Positions are icounts; the state at a position is the one after everything that is due there. Outputs leave only beyond the
 // furthest position that was reached. Checkpoints are spaced by what it costs to run from one to the next, densely just before
@@ -11,6 +13,7 @@
 #include <map>
 
 #include "replay/checkpoint.h"
+#include "replay/recorder.h"
 #include "replay/replayer.h"
 #include "vmm/control.h"
 
@@ -29,21 +32,23 @@ class Timeline final : public Journal, public TimeTravel {
         std::function<bool()> interrupted = [] { return false; };
     };
     Timeline(Machine& machine, Replayer& replayer, Options options);
+    // Of a live run: `recorder` notes what enters in `history`, which `replayer` replays.
+    Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, const Recording& history);
 
     // --- Journal
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
-    bool due(Icount now) const override { return !branch_ && replayer_.due(now); }
-    bool over(Machine& machine) override { return !branch_ && replayer_.over(machine); }
+    bool due(Icount now) const override { return !branch_ && !live() && replayer_.due(now); }
+    bool over(Machine& machine) override { return !branch_ && (live() ? recorder_->over(machine) : replayer_.over(machine)); }
     PauseEvent end() const override { return replayer_.end(); }
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine& machine) override;
-    void jumped(Icount, u64, bool) override {}
+    void jumped(Icount at, u64 ns, bool cut) override;
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;
 
     // --- TimeTravel
     Icount begin() const override { return kept_.begin()->first; }
-    std::optional<Icount> end_position() const override { return replayer_.end_position(); }
+    std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(last()); }
     Result<void> seek(Icount position) override;
     PauseEvent back(const Go& go, const DebugPoints& points) override;
     std::optional<Icount> branch() const override;
@@ -60,6 +65,10 @@ class Timeline final : public Journal, public TimeTravel {
     };
     enum class Arrived { There, Point, End, Interrupted };
 
+    // At the head of a live run, with nothing left to replay.
+    bool live() const { return recorder_ != nullptr && machine_.icount() >= furthest_ && replayer_.cursor().event == history_->events.size(); }
+    Icount last() const { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
+    void follow();                   // the replayer has seen what the recorder noted
     void keep();
     void thin();
     void restore(Icount at);         // of a kept checkpoint
@@ -71,6 +80,9 @@ class Timeline final : public Journal, public TimeTravel {
 
     Machine& machine_;
     Replayer& replayer_;
+    Recorder* const recorder_ = nullptr;
+    const Recording* const history_ = nullptr;
+    std::vector<Input> waiting_;     // for the run to be live again
     const Options options_;
     Checkpoints store_;
     std::map<Icount, Kept> kept_;

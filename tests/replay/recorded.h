@@ -40,7 +40,7 @@ inline replay::Recording record(unsigned seed, u64 until, MachineConfig config =
     auto log = replay::LogWriter::create(file.path, *header);
     EXPECT_TRUE(log);
     const auto machine = make_machine(config);
-    replay::Recorder recorder(**log);
+    replay::Recorder recorder(log->get());
     Control control(*machine, RrMode::Record, file.path);
     std::mt19937 random(seed);
     RunnerOptions options;

@@ -119,7 +119,7 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
         auto made = replay::LogWriter::create(rrfile, *header);
         if (!made) return fail("-rrfile: " + made.error().text);
         log = std::move(*made);
-        journal = std::make_unique<replay::Recorder>(*log);
+        journal = std::make_unique<replay::Recorder>(log.get());
     }
     if (rr == Rr::Replay) {
         replayer = std::make_unique<replay::Replayer>(recording);
