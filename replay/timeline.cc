@@ -81,7 +81,7 @@ void Timeline::arrived(Machine& machine) {
         furthest_ = std::max(furthest_, now);
     }
     set_gate();
-    if (!options_.automatic || searching_ || (recorder_ == nullptr && now >= last())) return;
+    if (!options_.automatic || searching_ || (recorder_ == nullptr && now >= head())) return;
     const u64 cpu = thread_cpu_ns();
     if (cpu - mark_ns_ < kSpacingNs) return;
     // One that was passed on the way counts.
@@ -211,7 +211,7 @@ Timeline::Arrived Timeline::approach(Icount target) {
         if (const Arrived how = run_to(at, nullptr, {}); how != Arrived::There) return how;
         // Near enough to one that is there already?
         const Icount last = std::prev(kept_.upper_bound(at))->first;
-        if (at - last > steps / 2 && (recorder_ != nullptr || at < last())) keep();
+        if (at - last > steps / 2 && (recorder_ != nullptr || at < head())) keep();
     }
     return run_to(target, nullptr, {});
 }
@@ -219,7 +219,7 @@ Timeline::Arrived Timeline::approach(Icount target) {
 Result<void> Timeline::seek(Icount target) {
     rejoin();
     if (target < begin()) return Error{"the past is held from icount " + std::to_string(begin().v) + " on"};
-    if (target > last()) return Error{(recorder_ != nullptr ? "the run is at icount " : "the recording ends at icount ") + std::to_string(last().v)};
+    if (target > head()) return Error{(recorder_ != nullptr ? "the run is at icount " : "the recording ends at icount ") + std::to_string(head().v)};
     const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(target))->first;
     if (now > target || nearest > now || (now == target && replayer_.outcome() != Replayer::Outcome::Running)) restore(nearest);
     const Arrived how = approach(target);

@@ -55,6 +55,7 @@ Result<void> enable_kvm(OptionState& s, Text option, Text value);
 Result<void> set_icount(OptionState& s, Text option, Text value);
 Result<void> set_rr(OptionState& s, Text option, Text value);
 Result<void> set_rrfile(OptionState& s, Text option, Text value);
+Result<void> set_rr_memory(OptionState& s, Text option, Text value);
 Result<void> set_rtc(OptionState& s, Text option, Text value);
 Result<void> set_boot(OptionState& s, Text option, Text value);
 Result<void> set_append(OptionState& s, Text option, Text value);

@@ -181,7 +181,15 @@ Result<void> enable_kvm(OptionState& s, Text option, Text) { return add_accels(s
 Result<void> set_rr(OptionState& s, Text option, Text value) {
     if (value == "record") s.line.rr = Rr::Record;
     else if (value == "replay") s.line.rr = Rr::Replay;
-    else return error(option, "record or replay, not " + quoted(value));
+    else if (value == "live") s.line.rr = Rr::Live;
+    else return error(option, "record, replay or live, not " + quoted(value));
+    return {};
+}
+
+Result<void> set_rr_memory(OptionState& s, Text option, Text value) {
+    const auto megabytes = number(option, "", value, 1u << 20);
+    if (!megabytes) return megabytes.error();
+    s.line.rr_memory = u64{*megabytes} << 20;
     return {};
 }
 

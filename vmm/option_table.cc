@@ -73,8 +73,10 @@ constexpr Option kOptions[] = {
     {"h", "", "", "", show_help},
     {"version", "", kRunGroup, "the version", show_version},
 
-    {"rr", "record|replay", kReplayGroup, "record the run, or replay it; a replay takes the machine from the recording", set_rr},
+    {"rr", "record|replay|live", kReplayGroup,
+     "record the run, or replay it (a replay takes the machine from the recording); live: hold the past in memory, to go back in it", set_rr},
     {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
+    {"rr-memory", "MB", kReplayGroup, "what checkpoints for going back may take (512)", set_rr_memory},
 
     // Planned.
     {"rrsnapshot", "NAME", "", "", nullptr},
@@ -128,8 +130,9 @@ std::string help_text() {
 }
 
 Result<void> complete(OptionState& s) {
-    if (s.line.rr != Rr::None && s.line.rrfile.empty()) return Error{"-rr: which file? -rrfile FILE says it"};
-    if (s.line.rr == Rr::None && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
+    const bool needs_file = s.line.rr == Rr::Record || s.line.rr == Rr::Replay;
+    if (needs_file && s.line.rrfile.empty()) return Error{"-rr: which file? -rrfile FILE says it"};
+    if (!needs_file && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
     auto& c = s.line.config;
     auto& host = c.host;
     const auto uses_stdio = [&] {

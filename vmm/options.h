@@ -13,7 +13,12 @@
 
 namespace vmm {
 
-enum class Rr { None, Record, Replay };
+enum class Rr {
+    None,
+    Record,
+    Replay,
+    Live,             // the past is held in memory, nothing is written
+};
 
 struct CommandLine {
     enum class Action {
@@ -26,6 +31,8 @@ struct CommandLine {
     MachineConfig config;
     Rr rr = Rr::None;
     std::string rrfile{};
+    u64 rr_memory = u64{512} << 20;   // bytes that checkpoints may take
+    std::string gdb{};           // where gdb connects, as -gdb says it; empty: nowhere
     bool serial_given = false;   // config.serial_present was asked for, not filled in
 };
 

@@ -287,7 +287,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-m", "-m needs a value: -m [size=]MEGABYTES"},
         Wrong{"-nographic=on", "-nographic takes no value"},
         Wrong{"-hda disk", "not available yet: -hda"},
-        Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record or replay, not 'again'"},
+        Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record, replay or live, not 'again'"},
         Wrong{"--rrfile f", "goes with -rr"},
         Wrong{"-s", "not available yet: -s"},
         Wrong{"-S", "not available yet: -S"},

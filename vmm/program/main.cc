@@ -8,14 +8,13 @@
 
 #include "devices/uart16550.h"
 #include "display/curses_display.h"
-#include "replay/recorder.h"
 #include "replay/rr_command.h"
 #include "replay/session.h"
-#include "replay/timeline.h"
 #include "serial/char_devices.h"
 #include "serial/serial_input.h"
 #include "vmm/board.h"
 #include "vmm/options.h"
+#include "vmm/program/past.h"
 #include "vmm/runner.h"
 
 namespace vmm {
@@ -64,7 +63,8 @@ class NoInput final : public CharInput {
     void bytes(std::string_view) override {}
 };
 
-int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Recording& recording) {
+int run(CommandLine line, const replay::Recording& recording) {
+    MachineConfig& config = line.config;
     bool tcg = false;
     for (const Accel a : config.host.accels) tcg |= a == Accel::Tcg;
     if (!tcg) return fail("-accel kvm: there is no KVM engine yet; leave -accel away, or use -accel tcg");
@@ -74,9 +74,6 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
     localtime_r(&now, &local);
     resolve_rtc(config, now, local.tm_gmtoff);
 
-    std::unique_ptr<replay::LogWriter> log;
-    std::unique_ptr<Journal> journal = std::make_unique<PlainJournal>();
-    std::unique_ptr<replay::Replayer> replayer;
     bool outputs_open = true;                // shut while the past is run through again
 
     IoThread io;
@@ -112,32 +109,17 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
     auto machine = Machine::create(config, std::move(outputs));
     if (!machine) return fail(machine.error().text);
     Machine& m = **machine;
-    control = std::make_unique<Control>(m, rr == Rr::Record ? RrMode::Record : rr == Rr::Replay ? RrMode::Replay : RrMode::None, rrfile);
-    if (rr == Rr::Record) {
-        const auto header = replay::make_header(config, VMM_VERSION);
-        if (!header) return fail(header.error().text);
-        auto made = replay::LogWriter::create(rrfile, *header);
-        if (!made) return fail("-rrfile: " + made.error().text);
-        log = std::move(*made);
-        journal = std::make_unique<replay::Recorder>(log.get());
-    }
-    if (rr == Rr::Replay) {
-        replayer = std::make_unique<replay::Replayer>(recording);
-        replay::Timeline::Options travel;
-        travel.open = [&outputs_open](bool open) { outputs_open = open; };
-        travel.interrupted = [&control] { return control->interrupted(); };
-        travel.automatic = !config.host.monitors.empty();
-        auto timeline = std::make_unique<replay::Timeline>(m, *replayer, std::move(travel));
-        control->set_travel(timeline.get(), {});
-        journal = std::move(timeline);
-    }
+    const RrMode mode = line.rr == Rr::Record ? RrMode::Record : line.rr == Rr::Replay ? RrMode::Replay : RrMode::None;
+    control = std::make_unique<Control>(m, mode, line.rrfile);
+    const auto past = Past::make(line, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
+    if (!past) return fail(past.error().text);
     const QuitSignals signals(io, quit);
 
     NoInput no_input;
     std::array<std::unique_ptr<SerialInput>, 4> inputs;
     for (unsigned n = 0; n < 4; ++n) {
         if (lines[n] == nullptr) continue;
-        if (replayer != nullptr) {
+        if (mode == RrMode::Replay) {
             lines[n]->connect(&no_input);
             continue;
         }
@@ -162,13 +144,12 @@ int run(MachineConfig config, Rr rr, const std::string& rrfile, const replay::Re
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
         feed.boundary();
     };
-    const int status = run_machine(*control, options, *journal);
+    const int status = run_machine(*control, options, (*past)->journal());
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);
     screen.reset();
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
-    if (log && log->error()) tell("recording stopped: " + log->error()->text);
-    if (replayer != nullptr) tell("replay: " + replayer->report());
+    if (const std::string words = (*past)->last_words(); !words.empty()) tell(words);
     return status;
 }
 
@@ -190,11 +171,12 @@ int main(int argc, char** argv) {
             return 0;
         case vmm::CommandLine::Action::Run: break;
     }
-    if (line->rr != vmm::Rr::Replay) return vmm::run(std::move(line->config), line->rr, line->rrfile, {});
+    if (line->rr != vmm::Rr::Replay) return vmm::run(std::move(*line), {});
     const auto recording = vmm::replay::read_recording(line->rrfile);
     if (!recording) return vmm::fail("-rrfile: " + recording.error().text);
     if (!recording->damage.empty()) vmm::tell(line->rrfile + ": " + recording->damage + "; what is before it is used");
     auto config = vmm::replay::replay_config(*recording, line->rrfile, args);
     if (!config) return vmm::fail(config.error().text);
-    return vmm::run(std::move(*config), line->rr, line->rrfile, *recording);
+    line->config = std::move(*config);
+    return vmm::run(std::move(*line), *recording);
 }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/program/past.h"
+
+#include "replay/session.h"
+
+namespace vmm {
+
+Result<std::unique_ptr<Past>> Past::make(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control,
+                                         std::function<void(bool)> open) {
+    std::unique_ptr<Past> past(new Past(replayed));
+    past->looked_at_ = !line.gdb.empty() || !line.config.host.monitors.empty();
+    const bool wanted = line.rr == Rr::Live || !line.gdb.empty();
+    switch (line.rr) {
+        case Rr::None:
+        case Rr::Live:
+            if (!wanted) return past;
+            break;
+        case Rr::Record: {
+            const auto header = replay::make_header(line.config, VMM_VERSION);
+            if (!header) return header.error();
+            auto made = replay::LogWriter::create(line.rrfile, *header);
+            if (!made) return Error{"-rrfile: " + made.error().text};
+            past->log_ = std::move(*made);
+            break;
+        }
+        case Rr::Replay:
+            past->hold(machine, control, replayed, line.rr_memory, std::move(open));
+            return past;
+    }
+    past->recorder_ = std::make_unique<replay::Recorder>(past->log_.get(), wanted ? &past->history_ : nullptr);
+    past->journal_ = past->recorder_.get();
+    if (wanted) past->hold(machine, control, past->history_, line.rr_memory, std::move(open));
+    return past;
+}
+
+void Past::hold(Machine& machine, Control& control, const replay::Recording& recording, u64 budget, std::function<void(bool)> open) {
+    replayer_ = std::make_unique<replay::Replayer>(recording);
+    replay::Timeline::Options options;
+    options.budget = budget;
+    options.automatic = recorder_ != nullptr || looked_at_;
+    options.open = std::move(open);
+    options.interrupted = [&control] { return control.interrupted(); };
+    timeline_ = recorder_ ? std::make_unique<replay::Timeline>(machine, *replayer_, std::move(options), *recorder_, recording)
+                          : std::make_unique<replay::Timeline>(machine, *replayer_, std::move(options));
+    control.set_travel(timeline_.get(), {});
+    journal_ = timeline_.get();
+}
+
+std::string Past::last_words() const {
+    if (log_ && log_->error()) return "recording stopped: " + log_->error()->text;
+    if (replayer_ && !recorder_) return "replay: " + replayer_->report();
+    return {};
+}
+
+}  // namespace vmm

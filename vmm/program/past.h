@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Past: what a run remembers of itself, as the options say: nothing, a recording in a file, the recording that is replayed,
+// and, where somebody may want to go back, a timeline over it.
+#pragma once
+
+#include <memory>
+
+#include "replay/log_writer.h"
+#include "replay/timeline.h"
+#include "vmm/options.h"
+
+namespace vmm {
+
+class Past {
+  public:
+    // `replayed` must outlive it. `open`: told when outputs may leave, and when not.
+    static Result<std::unique_ptr<Past>> make(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control,
+                                              std::function<void(bool)> open);
+    Journal& journal() { return *journal_; }
+    // What is to be said at the end; empty: nothing.
+    std::string last_words() const;
+
+  private:
+    explicit Past(const replay::Recording& replayed) : replayed_(replayed) {}
+    void hold(Machine& machine, Control& control, const replay::Recording& recording, u64 budget, std::function<void(bool)> open);
+
+    const replay::Recording& replayed_;
+    replay::Recording history_;                          // of a live run
+    std::unique_ptr<replay::LogWriter> log_;
+    std::unique_ptr<replay::Recorder> recorder_;
+    std::unique_ptr<replay::Replayer> replayer_;
+    std::unique_ptr<replay::Timeline> timeline_;
+    PlainJournal plain_;
+    Journal* journal_ = &plain_;
+    bool looked_at_ = false;                             // a replay that somebody can pause
+};
+
+}  // namespace vmm
