@@ -63,8 +63,8 @@ class NoInput final : public CharInput {
     void bytes(std::string_view) override {}
 };
 
-int run(CommandLine line, const replay::Recording& recording) {
-    MachineConfig& config = line.config;
+int run(CommandLine given, const replay::Recording& recording) {
+    MachineConfig& config = given.config;
     bool tcg = false;
     for (const Accel a : config.host.accels) tcg |= a == Accel::Tcg;
     if (!tcg) return fail("-accel kvm: there is no KVM engine yet; leave -accel away, or use -accel tcg");
@@ -109,9 +109,9 @@ int run(CommandLine line, const replay::Recording& recording) {
     auto machine = Machine::create(config, std::move(outputs));
     if (!machine) return fail(machine.error().text);
     Machine& m = **machine;
-    const RrMode mode = line.rr == Rr::Record ? RrMode::Record : line.rr == Rr::Replay ? RrMode::Replay : RrMode::None;
-    control = std::make_unique<Control>(m, mode, line.rrfile);
-    const auto past = Past::make(line, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
+    const RrMode mode = given.rr == Rr::Record ? RrMode::Record : given.rr == Rr::Replay ? RrMode::Replay : RrMode::None;
+    control = std::make_unique<Control>(m, mode, given.rrfile);
+    const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
     if (!past) return fail(past.error().text);
     const QuitSignals signals(io, quit);
 
@@ -130,7 +130,7 @@ int run(CommandLine line, const replay::Recording& recording) {
     std::unique_ptr<display::CursesDisplay> screen;
     if (config.host.display == DisplayKind::Curses) {
         display::CursesDisplay::Wires wires{io, feed, {}, quit};
-        if (replayer == nullptr) wires.type = [&m](Input input) { m.inbox().post(std::move(input)); };
+        if (mode != RrMode::Replay) wires.type = [&m](Input input) { m.inbox().post(std::move(input)); };
         auto opened = display::CursesDisplay::open(std::move(wires));
         if (!opened) return fail(opened.error().text);
         screen = std::move(*opened);
