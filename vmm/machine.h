@@ -59,6 +59,7 @@ class Machine {
     Board& board() { return *board_; }
     Memory& memory() { return *memory_; }
     IoBus& ports() { return ports_; }
+    IoBus& mmio() { return mmio_; }
     tcg::Translator& translator() { return *engine_; }
     CpuPins& pins() { return pins_; }
     Clock& clock() { return clock_; }

@@ -313,6 +313,15 @@ void CaseGenerator::choose_float_operand(const Insn& insn, NativeCase& c) {
     if (size != 0) patch(c, at, {bytes, size});
 }
 
+unsigned CaseGenerator::instruction(unsigned index, bool code32, u8* out) {
+    NativeCase c{};
+    emit(index, code32, c);
+    Insn insn;
+    if (decode({c.code, 15}, code32, insn) != DecodeStatus::Ok) return 0;
+    std::copy_n(c.code, insn.length, out);
+    return insn.length;
+}
+
 bool CaseGenerator::make(unsigned index, Segments segments, NativeCase& c, Insn& insn) {
     c = NativeCase{};
     choose_segments(segments, c.state);

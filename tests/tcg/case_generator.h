@@ -22,6 +22,8 @@ class CaseGenerator {
     void fill_memory(std::span<u8> data, std::span<u8> read_only);
     // A case of form `index` (all_forms()) in `out`, decoded in `insn`. False: try again.
     bool make(unsigned index, Segments segments, NativeCase& out, tcg::Insn& insn);
+    // Just the bytes of an instruction of that form, at most 15; their number, 0: try again.
+    unsigned instruction(unsigned index, bool code32, u8* out);
     u32 operator()() { return random_(); }
     bool one_in(u32 n) { return random_() % n == 0; }
     u32 below(u32 n) { return random_() % n; }

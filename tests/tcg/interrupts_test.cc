@@ -433,5 +433,16 @@ TEST_P(Interrupts, GeneralDetectFaultsBeforeTheAccessAndClearsGd) {
     EXPECT_NE(stack32(2) & kRf, 0u);
 }
 
+// 6.15, interrupt 17: a handler of the user's own on a stack that is not aligned can never be entered. Processors hang; here it
+// is a shutdown.
+TEST_P(Interrupts, AlignmentFaultsThatFollowEachOtherForEverShutTheProcessorDown) {
+    enter_ring3();
+    idt_gate(kAcFault, 0xee, kCode3);
+    s.cr0 |= kCr0Am;
+    s.eflags |= kAc;
+    s.gpr[kEsp] -= 1;
+    EXPECT_THROW(run({0x50}), TripleFaultStop);   // PUSH EAX
+}
+
 }  // namespace
 }  // namespace vmm::tcg::test

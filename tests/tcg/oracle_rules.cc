@@ -166,9 +166,9 @@ Tolerance tolerance(const Insn& insn, const NativeResult& ours, const NativeResu
 std::string difference(const Insn& insn, const NativeCase& c, const NativeResult& ours, const NativeResult& native) {
     const Tolerance tolerated = tolerance(insn, ours, native);
     if (tolerated.all) return {};
-    // Across the end of 4 GiB: #GP on AMD, with us the next page is 0.
+    // Across the end of 4 GiB: #GP or #SS on AMD, with us the next page is 0.
     constexpr u32 kLast = 0xffffff00;
-    if (native.vector == kGp && ours.vector == kAcFault && (operand_offset(insn.mem, c.state) > kLast || c.state.gpr[kEdi] > kLast)) return {};
+    if ((native.vector == kGp || native.vector == kSsFault) && ours.vector == kAcFault && (operand_offset(insn.mem, c.state) > kLast || c.state.gpr[kEdi] > kLast)) return {};
     if (ours.vector != native.vector) return "fault";
     const bool faulted = native.vector != kNoFault;
     const bool has_error = native.vector == kGp || native.vector == kSsFault || native.vector == kPfault || native.vector == kNp ||

@@ -458,5 +458,24 @@ TEST_P(System, ResetStartsTheTscAtZero) {
     EXPECT_EQ(cpu.time().v + s.msr.tsc_offset, 0u);
 }
 
+// Volume 2, CLI and RDTSC: what ring 0 may always, rings 1 and 2 may only with IOPL and without CR4.TSD.
+TEST_P(System, Ring1IsNotRing0ForCliAndRdtsc) {
+    enter_protected(kCode1 | 1, kData1, kText, 0x47000);
+    s.eflags |= kIf;
+    run({0xfa});
+    expect_fault(kGp, 0);
+
+    enter_protected(kCode1 | 1, kData1, kText + 16, 0x47000);
+    s.cr4 |= kCr4Tsd;
+    run({0x0f, 0x31});
+    expect_fault(kGp, 0);
+
+    enter_protected(kCode1 | 1, kData1, kText + 32, 0x47000);
+    s.eflags |= kIf | 1u << 12;
+    run({0xfa});
+    EXPECT_EQ(s.eip, kText + 33u);
+    EXPECT_EQ(s.eflags & kIf, 0u);
+}
+
 }  // namespace
 }  // namespace vmm::tcg::test

@@ -18,6 +18,7 @@ enum Mode : u32 {
     kModeCsFlat = 1 << 4,    // CS: base 0, limit 4 GiB
     kModeCs64k = 1 << 5,     // CS.limit is at least FFFF: no near jump of 16-bit code can leave it
     kModeSse = 1 << 6,       // SSE instructions neither #UD nor #NM: CR4.OSFXSR, not CR0.EM, not CR0.TS
+    kModeRing0 = 1 << 7,     // CPL 0: rings 1 and 2 are neither this nor user
     // Two bits for each data segment: any access allowed without a check (limit 4 GiB, writable), and base 0.
     kModeSegShift = 8,
     kModeSegOpen = 1, kModeSegZero = 2,

@@ -96,11 +96,11 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::CallInd: return operands && code32 && insn.op_size == 4 && stack_ok(mode) && (mode & kModeCsFlat) != 0;
         case Op::Clc: case Op::Stc: case Op::Cmc: case Op::Sahf: case Op::Lahf: return true;
         case Op::Lfence: case Op::Mfence: case Op::Sfence: return true;
-        case Op::Rdtsc: return (mode & kModeUser) == 0;
+        case Op::Rdtsc: return (mode & kModeRing0) != 0;
         case Op::Lods: case Op::Stos: return insn.rep == Rep::None && insn.mem.addr_size == 4 && seg_open(insn.op == Op::Lods ? insn.mem.seg : kEs, mode);
         // With CPL 0 no virtual-8086 or VIF rules apply.
         case Op::Pushf: return (mode & kModeUser) == 0 && stack_ok(mode) && insn.op_size == 4;
-        case Op::Cli: return (mode & kModeUser) == 0;
+        case Op::Cli: return (mode & kModeRing0) != 0;
         case Op::Cld: case Op::Std: return true;
         case Op::MovSeg: return insn.is_reg(0) && w0 == 4;
         default: return emits_simd(insn, mode);

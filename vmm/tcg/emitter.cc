@@ -25,6 +25,7 @@ u32 current_mode(const Cpu& cpu) {
     u32 mode = 0;
     if (cpu.code32()) mode |= kMode32;
     if (cpu.stack32()) mode |= kModeStack32;
+    if (cpu.cpl() == 0) mode |= kModeRing0;
     if (cpu.cpl() == 3) {
         mode |= kModeUser;
         if ((s.cr0 & kCr0Am) != 0 && (s.eflags & kAc) != 0) mode |= kModeSlow;

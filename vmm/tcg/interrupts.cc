@@ -219,7 +219,11 @@ void deliver_event(Cpu& cpu, u8 vector, EventKind kind, std::optional<u32> error
     const bool instruction = kind == EventKind::SoftwareInt || kind == EventKind::SoftwareTrap || kind == EventKind::Icebp;
     if (kind == EventKind::Nmi) s.nmi_blocked = true;
     Event e{vector, kind, error, return_eip};
-    for (;;) {
+    // Faults that are handled one after the other can go round for ever, #AC and #AC above all: a user's handler on a stack
+    // that is not aligned. Hardware hangs there until a reset; here it is a shutdown.
+    constexpr unsigned kMostFaults = 8;
+    for (unsigned n = 0;; ++n) {
+        if (n == kMostFaults) throw TripleFaultStop{};
         // Known by its change: once a task switch is committed, what fails belongs to the new task.
         const u32 eip_before = s.eip;
         const u16 task_before = s.tr.selector;
