@@ -14,6 +14,8 @@ inline constexpr std::uint32_t kDataBase = 0x20000000, kDataSize = 0x2000, kRead
 inline constexpr std::uint32_t kDataEnd = kReadOnlyBase + 0x1000;
 inline constexpr std::uint32_t kSharedBase = 0x30000000;   // where the runner maps Shared
 
+inline constexpr std::uint32_t kSignalStack = kSharedBase + 0x4000000, kSignalStackSize = 0x10000;
+
 enum NativeSegment : unsigned { kNativeEs, kNativeCs, kNativeSs, kNativeDs, kNativeFs, kNativeGs };
 inline constexpr std::uint16_t kFlatCode = 0x23, kFlatData = 0x2b;   // as Linux gives to 32-bit programs
 

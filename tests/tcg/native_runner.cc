@@ -166,7 +166,7 @@ extern "C" [[noreturn]] void run() {
         d.read_exec_only = !e.writable_or_readable;
         if (call(__NR_modify_ldt, 1, reinterpret_cast<long>(&d), sizeof d) != 0) leave(3);
     }
-    constexpr unsigned long kStackAt = kSharedBase + 0x4000000, kStackSize = 0x10000;
+    constexpr unsigned long kStackAt = kSignalStack, kStackSize = kSignalStackSize;
     if (call(__NR_mmap2, static_cast<long>(kStackAt), kStackSize, kRead | kWrite, kPrivateFixedAnonymous, -1) !=
         static_cast<long>(kStackAt))
         leave(4);

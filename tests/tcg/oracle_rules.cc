@@ -77,6 +77,8 @@ bool runner_lives_at(u32 address) {
            address >= 0xf0000000 || address < 0x10000;
 }
 
+bool on_signal_stack(u32 esp) { return esp - kSignalStack <= kSignalStackSize; }
+
 std::string show(const NativeState& s) {
     constexpr const char* kNames[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
     std::ostringstream out;

@@ -28,6 +28,8 @@ u32 operand_offset(const tcg::MemOperand& m, const NativeState& s);
 
 // Linear addresses where the runner itself lives, or the kernel puts things.
 bool runner_lives_at(u32 address);
+// With ESP there the host's kernel takes itself to be in a signal handler already.
+bool on_signal_stack(u32 esp);
 
 // What is not compared, because processors differ and we have decided: each with its reason.
 struct Tolerance {
