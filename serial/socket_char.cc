@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stream socket, unix or TCP, listening or connecting. One peer at a time; a listener takes the next when that one has
 // gone. With no peer output is discarded. A few KiB are read ahead, so that a peer which says its piece and goes is heard.
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <mutex>
 
-#include "serial/host_fd.h"
+#include "serial/host_socket.h"
 
 namespace vmm {
 namespace {
@@ -111,74 +103,14 @@ class SocketChar final : public CharBackend {
     std::unique_ptr<IoSource> acceptor_, reader_;
 };
 
-std::string label(const CharConfig& c) { return c.kind == CharKind::Unix ? "unix:" + c.path : "tcp:" + c.host + ":" + c.port; }
-
-sockaddr_un unix_address(const std::string& path) {
-    sockaddr_un a{};
-    a.sun_family = AF_UNIX;
-    std::strncpy(a.sun_path, path.c_str(), sizeof a.sun_path - 1);
-    return a;
-}
-
-// Binds and listens, or connects.
-bool engage(int fd, const sockaddr* address, socklen_t size, bool server) {
-    if (!server) return ::connect(fd, address, size) == 0;
-    return ::bind(fd, address, size) == 0 && ::listen(fd, 1) == 0;
-}
-
-Result<Fd> open_unix(const CharConfig& c) {
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd) return Error{errno_text("cannot make a socket", errno)};
-    struct stat st {};
-    if (c.server && ::lstat(c.path.c_str(), &st) == 0 && S_ISSOCK(st.st_mode)) ::unlink(c.path.c_str());  // left by an earlier run
-    const sockaddr_un a = unix_address(c.path);
-    if (!engage(fd.get(), reinterpret_cast<const sockaddr*>(&a), sizeof a, c.server))
-        return Error{errno_text(std::string("cannot ") + (c.server ? "listen on" : "connect to") + " '" + label(c) + "'", errno)};
-    return fd;
-}
-
-Result<Fd> open_tcp(const CharConfig& c) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = c.server ? AI_PASSIVE : 0;
-    addrinfo* found = nullptr;
-    if (const int e = ::getaddrinfo(c.host.empty() ? nullptr : c.host.c_str(), c.port.c_str(), &hints, &found); e != 0)
-        return Error{"cannot find '" + label(c) + "': " + gai_strerror(e)};
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-    int error = 0;
-    for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-        Fd fd(::socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol));
-        const int on = 1;
-        if (fd) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (fd && engage(fd.get(), a->ai_addr, a->ai_addrlen, c.server)) return fd;
-        error = errno;
-    }
-    return Error{errno_text(std::string("cannot ") + (c.server ? "listen on" : "connect to") + " '" + label(c) + "'", error)};
-}
-
-// With port 0 the system chose one.
-std::string where_it_is(int fd, const CharConfig& c) {
-    if (c.kind == CharKind::Unix) return label(c);
-    sockaddr_storage a{};
-    socklen_t size = sizeof a;
-    std::array<char, 128> host{}, port{};
-    auto* address = reinterpret_cast<sockaddr*>(&a);
-    const int got = c.server ? ::getsockname(fd, address, &size) : ::getpeername(fd, address, &size);
-    if (got != 0 || ::getnameinfo(address, size, host.data(), host.size(), port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return label(c);
-    const bool v6 = std::strchr(host.data(), ':') != nullptr;
-    return std::string("tcp:") + (v6 ? "[" : "") + host.data() + (v6 ? "]" : "") + ":" + port.data();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<CharBackend>> open_socket_char(const CharConfig& config, const CharHost& host) {
-    auto opened = config.kind == CharKind::Unix ? open_unix(config) : open_tcp(config);
+    auto opened = open_socket(config);
     if (!opened) return opened.error();
     Fd fd = std::move(*opened);
-    const std::string where = where_it_is(fd.get(), config);
-    const int on = 1;
-    if (config.kind == CharKind::Tcp && config.nodelay) ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const std::string where = where_socket_is(fd.get(), config);
+    if (config.kind == CharKind::Tcp && config.nodelay) no_delay(fd.get());
     Fd listener;
     std::shared_ptr<Fd> peer;
     if (!config.server) {

@@ -78,6 +78,20 @@ Result<void> set_debugcon(OptionState& s, Text option, Text value) {
     return {};
 }
 
+// Always the end that listens, and never waited for.
+Result<void> set_gdb(OptionState& s, Text option, Text value) {
+    s.line.gdb.reset();
+    if (value == "none") return {};
+    if (!value.starts_with("tcp:") && !value.starts_with("unix:"))
+        return error(option, quoted(value) + " is none of tcp:[HOST]:PORT, unix:PATH, none");
+    auto choice = parse_char_short(option, std::string(value) + ",server=on,wait=off");
+    if (!choice) return choice.error();
+    s.line.gdb = choice->device;
+    return {};
+}
+
+Result<void> set_gdb_default(OptionState& s, Text option, Text) { return set_gdb(s, option, "tcp::1234"); }
+
 Result<void> add_chardev(OptionState& s, Text option, Text value) {
     if (value == "help" || value == "?") {
         print_and_leave(s,

@@ -66,6 +66,8 @@ Result<void> set_bios(OptionState& s, Text option, Text value);
 Result<void> add_serial(OptionState& s, Text option, Text value);
 Result<void> add_monitor(OptionState& s, Text option, Text value);
 Result<void> add_mon(OptionState& s, Text option, Text value);
+Result<void> set_gdb(OptionState& s, Text option, Text value);
+Result<void> set_gdb_default(OptionState& s, Text option, Text value);
 Result<void> set_debugcon(OptionState& s, Text option, Text value);
 Result<void> add_chardev(OptionState& s, Text option, Text value);
 Result<void> add_device(OptionState& s, Text option, Text value);

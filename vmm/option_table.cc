@@ -15,6 +15,7 @@ using namespace opt;
 Result<void> set_nographic(OptionState& s, Text, Text) { s.line.config.host.nographic = true; return {}; }
 Result<void> set_no_reboot(OptionState& s, Text, Text) { s.line.config.no_reboot = true; return {}; }
 Result<void> set_no_shutdown(OptionState& s, Text, Text) { s.line.config.no_shutdown = true; return {}; }
+Result<void> set_start_paused(OptionState& s, Text, Text) { s.line.start_paused = true; return {}; }
 Result<void> set_nodefaults(OptionState& s, Text, Text) { s.nodefaults = true; return {}; }
 
 Result<void> set_name(OptionState& s, Text option, Text value) {
@@ -32,7 +33,8 @@ Result<void> show_help(OptionState& s, Text, Text) { print_and_leave(s, help_tex
 Result<void> show_version(OptionState& s, Text, Text) { print_and_leave(s, version_text()); return {}; }
 
 constexpr Text kMachineGroup = "Machine", kBootGroup = "What to boot", kCharGroup = "Serial ports, monitor, debug output",
-               kTimeGroup = "Time", kDeviceGroup = "Devices", kRunGroup = "Running", kReplayGroup = "Record and replay";
+               kTimeGroup = "Time", kDeviceGroup = "Devices", kRunGroup = "Running", kReplayGroup = "Record and replay",
+               kDebugGroup = "Debugging";
 
 constexpr Option kOptions[] = {
     {"m", "[size=]MEGABYTES", kMachineGroup, "memory, 1 to 3584 MB: 256, 256M, 1G (default 128)", set_memory},
@@ -78,14 +80,18 @@ constexpr Option kOptions[] = {
     {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
     {"rr-memory", "MB", kReplayGroup, "what checkpoints for going back may take (512)", set_rr_memory},
 
+    {"gdb", "tcp:[HOST]:PORT|unix:PATH|none", kDebugGroup, "gdb can connect there; without a host, from this machine only", set_gdb},
+    {"s", "", kDebugGroup, "the same as -gdb tcp::1234", set_gdb_default},
+    {"S", "", kDebugGroup, "the machine waits before its first step, for gdb or the monitor", set_start_paused},
+
     // Planned.
     {"rrsnapshot", "NAME", "", "", nullptr},
     {"rr-checkpoint-every", "N", "", "", nullptr}, {"image", "ID=PATH", "", "", nullptr}, {"disk-timing", "exact", "", "", nullptr},
     {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
     {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
     {"snapshot", "", "", "", nullptr}, {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
-    {"object", "...", "", "", nullptr}, {"qmp", "DEVICE", "", "", nullptr}, {"gdb", "DEVICE", "", "", nullptr},
-    {"s", "", "", "", nullptr}, {"S", "", "", "", nullptr}, {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
+    {"object", "...", "", "", nullptr}, {"qmp", "DEVICE", "", "", nullptr},
+    {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
 };
 
 }  // namespace

@@ -32,7 +32,8 @@ struct CommandLine {
     Rr rr = Rr::None;
     std::string rrfile{};
     u64 rr_memory = u64{512} << 20;   // bytes that checkpoints may take
-    std::string gdb{};           // where gdb connects, as -gdb says it; empty: nowhere
+    std::optional<CharConfig> gdb{};   // where a debugger can connect
+    bool start_paused = false;
     bool serial_given = false;   // config.serial_present was asked for, not filled in
 };
 

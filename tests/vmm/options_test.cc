@@ -229,6 +229,21 @@ TEST(Options, switches) {
     EXPECT_EQ(c.vga, VgaCard::None);
 }
 
+TEST(Options, where_a_debugger_connects) {
+    const auto s = parse("-s -S");
+    ASSERT_TRUE(s && s->gdb);
+    EXPECT_TRUE(s->start_paused);
+    EXPECT_EQ(s->gdb->host + ":" + s->gdb->port, ":1234");
+    const auto tcp = parse("-gdb tcp:0.0.0.0:99");
+    ASSERT_TRUE(tcp && tcp->gdb);
+    EXPECT_EQ(tcp->gdb->host + ":" + tcp->gdb->port, "0.0.0.0:99");
+    const auto unix_socket = parse("-gdb unix:/tmp/g,server=on,wait=off");
+    ASSERT_TRUE(unix_socket && unix_socket->gdb);
+    EXPECT_EQ(unix_socket->gdb->path, "/tmp/g");
+    EXPECT_FALSE(parse("-s -gdb none")->gdb);
+    EXPECT_FALSE(parse("-m 64")->gdb);
+}
+
 // --- help
 
 TEST(Options, help_teaches_by_examples_that_work_and_names_every_option) {
@@ -289,8 +304,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-hda disk", "not available yet: -hda"},
         Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record, replay or live, not 'again'"},
         Wrong{"--rrfile f", "goes with -rr"},
-        Wrong{"-s", "not available yet: -s"},
-        Wrong{"-S", "not available yet: -S"},
+        Wrong{"-gdb stdio", "-gdb: 'stdio' is none of tcp:[HOST]:PORT, unix:PATH, none"}, Wrong{"-gdb tcp:1234", "-gdb: tcp needs HOST:PORT"},
+        Wrong{"-gdb tcp::99999", "-gdb: port 99999 is above 65535"}, Wrong{"-s=1", "-s takes no value"},
         Wrong{"-drive file=x", "not available yet: -drive"},
         Wrong{"-icount shift=1,rr=record", "-rrfile FILE"}, Wrong{"-icount 1,rrsnapshot=a", "not available yet: -icount rrsnapshot="},
         Wrong{"-device rtl8139", "not available yet: -device rtl8139"},

@@ -14,6 +14,7 @@
 #include "serial/serial_input.h"
 #include "vmm/board.h"
 #include "vmm/options.h"
+#include "vmm/program/frontends.h"
 #include "vmm/program/past.h"
 #include "vmm/runner.h"
 
@@ -114,6 +115,8 @@ int run(CommandLine given, const replay::Recording& recording) {
     const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
     if (!past) return fail(past.error().text);
     const QuitSignals signals(io, quit);
+    auto frontends = Frontends::open(given, io, *control, tell);
+    if (!frontends) return fail(frontends.error().text);
 
     NoInput no_input;
     std::array<std::unique_ptr<SerialInput>, 4> inputs;
@@ -139,12 +142,15 @@ int run(CommandLine given, const replay::Recording& recording) {
     options.sleep = config.sleep;
     options.no_reboot = config.no_reboot;
     options.no_shutdown = config.no_shutdown;
+    options.start_paused = given.start_paused;
     options.boundary = [&] {
         for (unsigned n = 0; n < 4; ++n)
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
         feed.boundary();
     };
     const int status = run_machine(*control, options, (*past)->journal());
+    (*frontends)->program_ends(status);
+    frontends->reset();
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);
     screen.reset();

@@ -8,8 +8,8 @@ namespace vmm {
 Result<std::unique_ptr<Past>> Past::make(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control,
                                          std::function<void(bool)> open) {
     std::unique_ptr<Past> past(new Past(replayed));
-    past->looked_at_ = !line.gdb.empty() || !line.config.host.monitors.empty();
-    const bool wanted = line.rr == Rr::Live || !line.gdb.empty();
+    past->looked_at_ = line.gdb.has_value() || !line.config.host.monitors.empty();
+    const bool wanted = line.rr == Rr::Live || line.gdb.has_value();
     switch (line.rr) {
         case Rr::None:
         case Rr::Live:
