@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bare guest to be debugged. It counts at `counter` for ever; each round reads `looked_at`, writes `both` through a read and
+// a write, and adds up the bytes of its own routine `bump` into `own_sum`. Every 256 rounds it writes `rarely`.
+// `leave` ends it with status 7; nothing goes there by itself.
+#include "rom.inc"
+        .set counter,   0x20000
+        .set looked_at, 0x20004
+        .set both,      0x20008
+        .set own_sum,   0x2000c
+        .set rarely,    0x20010
+        .cfi_sections .debug_frame
+        .globl main, loop, bump, bump_end, look, change, own, leave
+        .type main, @function
+        .cfi_startproc
+main:   fninit
+        fld1
+        movl $0, counter
+loop:   call bump
+        call look
+        call change
+        call own
+        testb $0xff, counter
+        jnz loop
+        incl rarely
+        jmp loop
+        .cfi_endproc
+        .size main, . - main
+
+        .type bump, @function
+        .cfi_startproc
+bump:   mov counter, %eax
+        inc %eax
+        mov %eax, counter
+        ret
+bump_end:
+        .cfi_endproc
+        .size bump, . - bump
+
+        .type look, @function
+        .cfi_startproc
+look:   mov looked_at, %edx
+        ret
+        .cfi_endproc
+        .size look, . - look
+
+        .type change, @function
+        .cfi_startproc
+change: incl both
+        ret
+        .cfi_endproc
+        .size change, . - change
+
+        .type own, @function
+        .cfi_startproc
+own:    mov $bump, %esi
+        mov $(bump_end - bump), %ecx
+        xor %ebx, %ebx
+1:      xor %eax, %eax
+        lodsb
+        add %eax, %ebx
+        loop 1b
+        mov %ebx, own_sum
+        ret
+        .cfi_endproc
+        .size own, . - own
+
+leave:  EXIT 3
+        END_OF_ROM

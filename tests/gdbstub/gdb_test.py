@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Real gdb against the real program. gdb_test.py VMM GUEST.elf GUEST.rom"""
+import random
+import re
+import signal
+import sys
+import time
+import unittest
+
+from gdb_driver import Gdb, Packets, Scratch, Vmm
+
+VMM, ELF, ROM = sys.argv[1:4]
+COUNTER, LOOKED_AT, BOTH, OWN_SUM, RARELY = 0x20000, 0x20004, 0x20008, 0x2000c, 0x20010
+
+
+class Debugged(unittest.TestCase, Scratch):
+    def setUp(self):
+        self.scratch()
+
+    def vmm(self, *arguments, **how):
+        return self.closing(Vmm(VMM, "-bios", ROM, "-nographic", "-serial", "null", "-monitor", "none", "-net", "none", "-m", "16",
+                                "-device", "isa-debug-exit", *arguments, **how))
+
+    def gdb(self, vmm, symbols=ELF):
+        return self.closing(Gdb(vmm.remote, symbols))
+
+    def at_main(self, *arguments):
+        vmm = self.vmm(*arguments)
+        gdb = self.gdb(vmm)
+        gdb("break *main")
+        self.assertIn("Breakpoint 1, ", gdb("continue"))
+        gdb("delete")
+        return vmm, gdb
+
+    def recording(self):
+        """A recording of a few million rounds' steps of the guest."""
+        path = self.directory / "run.rr"
+        vmm = self.vmm("-icount", f"shift=0,rr=record,rrfile={path}", paused=False)
+        time.sleep(0.5)
+        vmm.process.send_signal(signal.SIGTERM)
+        self.assertEqual(vmm.wait(), 0)
+        return path
+
+    def replay(self, path):
+        vmm = self.closing(Vmm(VMM, "-icount", f"shift=0,rr=replay,rrfile={path}"))
+        return vmm, self.gdb(vmm)
+
+
+class Registers(Debugged):
+    def test_a_machine_that_waits_is_at_the_reset_vector(self):
+        gdb = self.gdb(self.vmm())
+        self.assertEqual([gdb.value(r) for r in ("$eip", "$cs", "$cs_base", "$eflags", "$cr0")],
+                         [0xfff0, 0xf000, 0xffff0000, 2, 0x60000010])
+
+    def test_steps_follow_the_code(self):
+        _, gdb = self.at_main()
+        seen = []
+        for _ in range(4):
+            gdb("stepi")
+            seen.append(gdb.value("$eip"))
+        self.assertEqual(seen, [gdb.value("&main") + 2, gdb.value("&main") + 4, gdb.value("&loop"), gdb.value("&bump")])
+
+    def test_all_kinds_of_registers_are_read_and_written(self):
+        _, gdb = self.at_main()
+        gdb("stepi 2")
+        self.assertIn("= 1", gdb("print $st0"))
+        for name, value in {"eax": 0x12345678, "esp": 0x7ff00, "eip": 0xf0040, "cr2": 0xdead0000, "mxcsr": 0x1fa0, "fctrl": 0x27f,
+                            "fs_base": 0x1000, "xmm3.uint128": 0x112233445566778899aabbccddeeff00}.items():
+            gdb(f"set ${name} = {value:#x}" if "uint128" not in name else "set $xmm3.v2_int64 = {0x99aabbccddeeff00, 0x1122334455667788}")
+            gdb("maintenance flush register-cache")
+            self.assertEqual(gdb.value("$" + name), value, name)
+        gdb("set $st0 = 2.5")
+        gdb("set $eflags = 0x41")
+        gdb("maintenance flush register-cache")
+        self.assertIn("= 2.5", gdb("print $st0"))
+        self.assertIn("[ CF ZF IOPL=0 ]", gdb("info registers eflags"))
+
+    def test_flags_of_control_registers_have_names(self):
+        _, gdb = self.at_main()
+        self.assertIn("[ PE ET NW CD ]", gdb("info registers cr0"))
+
+    def test_a_segment_register_brings_its_base_and_what_is_no_selector_is_refused(self):
+        _, gdb = self.at_main()
+        gdb("set $ds_base = 0x5000")
+        gdb("set $ds = 0")
+        gdb("set $ds = 16")
+        gdb("maintenance flush register-cache")
+        self.assertEqual((gdb.value("$ds"), gdb.value("$ds_base")), (16, 0))
+        self.assertIn("selector 0ffb is outside its table", gdb("set $ds = 0xffb"))
+        self.assertIn("CR0.PG without CR0.PE", gdb("set $cr0 = 0x80000010"))
+
+    def test_a_called_function_returns(self):
+        _, gdb = self.at_main()
+        gdb("stepi 3")
+        before = gdb.value(f"*(int*){COUNTER}")
+        gdb("call (void)bump()")
+        self.assertEqual(gdb.value(f"*(int*){COUNTER}"), before + 1)
+        self.assertEqual(gdb.value("$eip"), gdb.value("&loop"))
+
+
+class Memory(Debugged):
+    def test_what_is_written_is_read_back_and_the_guest_sees_it(self):
+        _, gdb = self.at_main()
+        gdb(f"set *(int*){LOOKED_AT} = 0x55aa1234")
+        gdb("break *change")
+        gdb("continue")
+        self.assertEqual(gdb.value("$edx"), 0x55aa1234)
+
+    def test_large_pieces_pass(self):
+        _, gdb = self.at_main()
+        content = random.Random(1).randbytes(300_000)
+        (self.directory / "in").write_bytes(content)
+        gdb(f"restore {self.directory}/in binary 0x100000")
+        gdb(f"dump binary memory {self.directory}/out 0x100000 {0x100000 + len(content):#x}")
+        self.assertEqual((self.directory / "out").read_bytes(), content)
+
+    def test_where_there_is_no_memory_gdb_says_so(self):
+        _, gdb = self.at_main()
+        self.assertIn("Cannot access memory at address 0xe0000000", gdb("x/x 0xe0000000"))
+        self.assertIn("Cannot access memory", gdb("set *(int*)0xe0000000 = 1"))
+
+
+class Points(Debugged):
+    def test_breakpoints_of_both_kinds_stop_each_time(self):
+        for kind in ("break", "hbreak"):
+            vmm, gdb = self.at_main()
+            gdb(kind + " *bump")
+            for n in range(3):
+                self.assertRegex(gdb("continue"), r"Breakpoint 2, ")
+                self.assertEqual((gdb.value("$eip"), gdb.value(f"*(int*){COUNTER}")), (gdb.value("&bump"), n))
+            vmm.close()
+
+    def test_a_hundred_breakpoints(self):
+        _, gdb = self.at_main()
+        for n in range(100):
+            gdb(f"hbreak *{0x100000 + n}")
+        gdb("break *change")
+        self.assertIn("Breakpoint 102, ", gdb("continue"))
+
+    def test_the_guest_reads_its_own_code_unchanged(self):
+        _, gdb = self.at_main()
+        image = bytes(int(b, 16) for b in re.findall(r"0x([0-9a-f]{2})\b", gdb("x/13xb &bump").replace("\t", " ").split(":", 1)[1]))
+        self.assertEqual(gdb.value("&bump_end") - gdb.value("&bump"), 12)
+        for at in range(12):
+            gdb(f"break *(bump+{at})")
+        gdb(f"watch *(int*){OWN_SUM}")
+        for _ in range(20):
+            if "watchpoint" in gdb("continue"):
+                break
+        self.assertEqual(gdb.value(f"*(int*){OWN_SUM}"), sum(image[:12]))
+
+    def test_a_write_watch_stops_after_the_write(self):
+        _, gdb = self.at_main()
+        gdb("stepi 3")
+        gdb(f"watch *(int*){COUNTER}")
+        for n in range(1, 4):
+            text = gdb("continue")
+            self.assertRegex(text, rf"(?s)Hardware watchpoint 2: .*Old value = {n - 1}\nNew value = {n}\n")
+            self.assertEqual(gdb.value("$eip"), gdb.value("&bump_end") - 1)
+
+    def test_a_read_watch_stops_for_reads(self):
+        _, gdb = self.at_main()
+        gdb(f"rwatch *(int*){LOOKED_AT}")
+        self.assertRegex(gdb("continue"), r"Hardware read watchpoint 2: .*\n+Value = 0")
+        self.assertEqual(gdb.value("$eip"), gdb.value("&look") + 6)
+
+    def test_an_access_watch_stops_for_either(self):
+        _, gdb = self.at_main()
+        gdb(f"awatch *(int*){BOTH}")
+        self.assertRegex(gdb("continue"), r"(?s)Hardware access \(read/write\) watchpoint 2: .*Old value = 0\nNew value = 1")
+        gdb("delete")
+        gdb(f"awatch *(int*){LOOKED_AT}")
+        self.assertRegex(gdb("continue"), r"(?s)watchpoint 3: .*Value = 0")
+
+    def test_stepping_over_a_breakpoint_and_ranges(self):
+        _, gdb = self.at_main()
+        gdb("stepi 3")
+        gdb("nexti")
+        self.assertEqual(gdb.value("$eip"), gdb.value("&loop") + 5)
+        self.assertEqual(gdb.value(f"*(int*){COUNTER}"), 1)
+        gdb("break *look")
+        self.assertIn("Breakpoint 2, ", gdb("next"))
+        # The lines of the source: one instruction each.
+        gdb("delete")
+        for _ in range(2):
+            gdb("next")
+        self.assertEqual(gdb.value("$eip"), gdb.value("&loop") + 10)
+
+
+class Running(Debugged):
+    def test_ctrl_c_stops_at_once(self):
+        _, gdb = self.at_main()
+        for _ in range(3):
+            gdb.start("continue")
+            time.sleep(0.3)
+            began = time.monotonic()
+            gdb.interrupt()
+            self.assertIn("Program received signal SIGINT", gdb.finish())
+            self.assertLess(time.monotonic() - began, 2)
+        self.assertGreater(gdb.value(f"*(int*){COUNTER}"), 1000)
+
+    def test_attaching_stops_and_detaching_resumes(self):
+        vmm = self.vmm(paused=False)
+        gdb = self.gdb(vmm)
+        gdb("set $seen = *(int*)0x20000")
+        time.sleep(0.3)
+        self.assertEqual(gdb.value(f"*(int*){COUNTER} - $seen"), 0)
+        gdb("break *bump")
+        self.assertIn("detached", gdb("detach"))
+        time.sleep(0.3)
+        gdb.attach(vmm.remote)
+        self.assertGreater(gdb.value(f"*(int*){COUNTER} - $seen"), 1000)
+
+    def test_a_debugger_that_dies_leaves_the_machine_as_it_is(self):
+        vmm, gdb = self.at_main()
+        gdb("watch *(int*)0x20000")
+        gdb("stepi 2")
+        at = gdb.value("$eip")
+        gdb.process.kill()
+        again = self.gdb(vmm)
+        self.assertEqual(again.value("$eip"), at)
+        again("break *look")
+        self.assertIn("Breakpoint 1, ", again("continue"))
+
+    def test_kill_ends_the_program(self):
+        vmm, gdb = self.at_main()
+        gdb("kill")
+        self.assertEqual(vmm.wait(), 0)
+
+    def test_a_guest_that_ends_can_still_be_looked_at(self):
+        vmm, gdb = self.at_main()
+        gdb("set $eip = &leave")
+        text = gdb("continue")
+        self.assertIn("the guest exited", text)
+        self.assertEqual(gdb.value("$al"), 3)
+        self.assertIn("exited with code 07", gdb("continue"))
+        self.assertEqual(vmm.wait(), 7)
+
+    def test_the_program_says_that_it_ends(self):
+        vmm, gdb = self.at_main()
+        gdb.start("continue")
+        time.sleep(0.2)
+        vmm.process.send_signal(signal.SIGTERM)
+        self.assertIn("exited normally", gdb.finish())
+        self.assertEqual(vmm.wait(), 0)
+
+    def test_a_unix_socket(self):
+        vmm = self.vmm(gdb=f"unix:{self.directory}/gdb,server=on,wait=off")
+        gdb = self.gdb(vmm)
+        gdb("break *main")
+        self.assertIn("Breakpoint 1, ", gdb("continue"))
+
+    def test_a_second_debugger_is_told_and_the_first_goes_on(self):
+        vmm, gdb = self.at_main()
+        second = self.closing(Gdb(symbols=ELF))
+        self.assertIn("another debugger is attached", second.attach(vmm.remote))
+        gdb("break *bump")
+        self.assertIn("Breakpoint 2, ", gdb("continue"))
+
+
+class Monitor(Debugged):
+    def test_commands_answer_in_gdb(self):
+        _, gdb = self.at_main()
+        self.assertRegex(gdb("monitor when"), r"^icount \d+, ")
+        self.assertIn("unknown command 'whem'; did you mean when?", gdb("monitor whem"))
+        self.assertIn("seek N|+N|-N|start|end -- ", gdb("monitor help"))
+
+    def test_qemus_packets(self):
+        _, gdb = self.at_main()
+        self.assertIn('received: "0"', gdb("maintenance packet qqemu.PhyMemMode"))
+        self.assertIn('received: "OK"', gdb("maintenance packet Qqemu.PhyMemMode:1"))
+        self.assertIn('received: "1"', gdb("maintenance packet qqemu.PhyMemMode"))
+        self.assertIn('received: "ENABLE=1"', gdb("maintenance packet qqemu.sstepbits"))
+        self.assertIn("another run", gdb("maintenance packet Qqemu.sstep=0x7"))
+
+
+class Backwards(Debugged):
+    def walk(self, gdb):
+        gdb("break *main")
+        gdb("continue")
+        gdb("delete")
+        seen = []
+        for _ in range(20):
+            seen.append(gdb.value("$eip"))
+            gdb("stepi")
+        for eip in reversed(seen):
+            gdb("reverse-stepi")
+            self.assertEqual(gdb.value("$eip"), eip)
+
+    def test_steps_go_back_in_a_replay(self):
+        _, gdb = self.replay(self.recording())
+        self.walk(gdb)
+
+    def test_steps_go_back_in_a_live_run(self):
+        self.walk(self.gdb(self.vmm()))
+
+    def test_both_ends_of_the_past_are_named(self):
+        _, gdb = self.replay(self.recording())
+        self.assertIn("No more reverse-execution history", gdb("reverse-stepi"))
+        self.assertIn("No more reverse-execution history", gdb("reverse-continue"))
+        self.assertIn("No more reverse-execution history", gdb("continue"))
+        self.assertIn("No more reverse-execution history", gdb("continue"))
+        self.assertIn("No more reverse-execution history", gdb("reverse-continue"))
+        self.assertEqual(gdb.value("$eip"), 0xfff0)
+
+    def test_a_watch_backwards_finds_who_wrote(self):
+        _, gdb = self.replay(self.recording())
+        gdb("continue")
+        last = gdb.value(f"*(int*){RARELY}")
+        self.assertGreater(last, 0)
+        gdb(f"watch *(int*){RARELY}")
+        text = gdb("reverse-continue")
+        self.assertRegex(text, rf"(?s)Old value = {last}\nNew value = {last - 1}\n")
+        # Before the write: the instruction is what comes next.
+        self.assertIn("incl", gdb("x/i $eip"))
+
+    def test_breakpoints_backwards(self):
+        _, gdb = self.replay(self.recording())
+        gdb("continue")
+        count = gdb.value(f"*(int*){COUNTER}")
+        gdb("break *change")
+        for back in range(3):
+            self.assertIn("Breakpoint 1, ", gdb("reverse-continue"))
+            self.assertIn(gdb.value(f"*(int*){COUNTER}"), (count - back, count - back - 1))
+
+    def test_ctrl_c_ends_a_long_search_backwards(self):
+        _, gdb = self.replay(self.recording())
+        gdb("monitor seek end")
+        gdb("maintenance flush register-cache")
+        gdb("watch *(int*)0x80000")
+        gdb.start("reverse-continue")
+        time.sleep(0.05)
+        gdb.interrupt()
+        self.assertRegex(gdb.finish(), "SIGINT|No more reverse-execution history")
+
+
+class Hostile(Debugged):
+    def attacked(self, vmm, attack):
+        before = vmm.memory_kib()
+        attack()
+        self.assertIsNone(vmm.process.poll(), "the program is gone")
+        self.assertLess(vmm.memory_kib() - before, 120_000)
+        # A debugger can still come and work.
+        gdb = self.gdb(vmm)
+        gdb("stepi")
+        self.assertRegex(gdb("info registers eip"), r"eip +0x")
+
+    def test_bytes_of_no_meaning(self):
+        vmm = self.vmm()
+
+        def attack():
+            for seed in range(60):
+                noise = random.Random(seed)
+                client = Packets(vmm.remote)
+                try:
+                    for _ in range(20):
+                        client.socket.sendall(noise.choices([noise.randbytes(noise.randrange(2000)), b"$" * noise.randrange(50),
+                                                             b"\x03" * noise.randrange(50), b"$a" + b"*~" * 5000 + b"#00"])[0])
+                except OSError:
+                    pass
+                client.close()
+
+        self.attacked(vmm, attack)
+
+    def test_packets_with_wrong_contents(self):
+        vmm = self.vmm()
+        verbs = [b"g", b"G", b"p", b"P", b"m", b"M", b"X", b"x", b"Z", b"z", b"vCont", b"vCont?", b"H", b"T", b"qSupported", b"qXfer:features:read:",
+                 b"qRcmd,", b"Qqemu.PhyMemMode:", b"Qqemu.sstep=", b"qC", b"qThreadExtraInfo,", b"?", b"!", b"s", b"bs", b"vKil", b"Q", b"q", b"_"]
+        tails = [b"", b"0", b"ffffffff", b",", b":", b";", b"=", b"ffffffffffffffffff", b"-1", b"target.xml", b"2,", b"4,20000,", b"1,f0000,1", b"0,4", b"00", b"\xff"]
+
+        def attack():
+            for seed in range(40):
+                noise = random.Random(seed)
+                client = Packets(vmm.remote)
+                try:
+                    for _ in range(100):
+                        client.send(noise.choice(verbs) + b"".join(noise.choices(tails, k=noise.randrange(5))))
+                        client.socket.sendall(b"\x03+")
+                except OSError:
+                    pass
+                client.close()
+
+        self.attacked(vmm, attack)
+
+    def test_a_client_that_does_not_read(self):
+        vmm = self.vmm()
+
+        def attack():
+            client = Packets(vmm.remote)
+            client.socket.settimeout(3)
+            client.send(b"QStartNoAckMode")
+            request = b"$m0,1ffc#" + b"%02x" % (sum(b"m0,1ffc") & 255)
+            try:
+                for _ in range(3000):
+                    client.socket.sendall(request)
+            except OSError:
+                pass
+            self.assertIsNone(vmm.process.poll())
+            client.close()
+
+        self.attacked(vmm, attack)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[4:]])
