@@ -26,10 +26,11 @@ class GuestScreen {
         EXPECT_TRUE(made) << made.error().text;
         if (made) machine = std::move(*made);
     }
-    // Until `there`, asked every so often; false: not within `steps`.
+    // Until `there`, asked every so often; false: not within `steps`, nor the time of twice as many.
     bool run_until(const std::function<bool()>& there, u64 steps) {
         const Icount end = machine->icount() + steps;
-        while (machine->icount() < end) {
+        const GuestTime late = machine->time() + 2 * steps;
+        while (machine->icount() < end && machine->time() < late) {
             if (there()) return true;
             const Stop stop = machine->run(machine->icount() + 2'000'000);
             if (stop == Stop::Idle) machine->idle_jump(machine->time() + 10'000'000);
