@@ -28,6 +28,7 @@ Analysis analyse(std::span<const u8> code, u32 eip, u32 mode, unsigned max_insns
 // Does generated code, not a helper, do this instruction (given the mode)? The emitter's list.
 bool emits_inline(const Insn& insn, u32 mode);
 bool emits_simd(const Insn& insn, u32 mode);   // the part of it in emit_simd.cc
+bool emits_x87(const Insn& insn, u32 mode);    // ... in emit_x87.cc
 // May generated code continue behind it within the block?
 bool ends_block(const Insn& insn);
 

@@ -19,6 +19,9 @@ enum Mode : u32 {
     kModeCs64k = 1 << 5,     // CS.limit is at least FFFF: no near jump of 16-bit code can leave it
     kModeSse = 1 << 6,       // SSE instructions neither #UD nor #NM: CR4.OSFXSR, not CR0.EM, not CR0.TS
     kModeRing0 = 1 << 7,     // CPL 0: rings 1 and 2 are neither this nor user
+    kModeSseMasked = 1 << 21, // MXCSR masks every exception: none can be raised
+    kModeX87 = 1 << 20,      // x87 instructions neither #NM nor #MF: not CR0.EM, not CR0.TS, all masked and none pending
+    kModeFpu = kModeSse | kModeSseMasked | kModeX87,
     // Two bits for each data segment: any access allowed without a check (limit 4 GiB, writable), and base 0.
     kModeSegShift = 8,
     kModeSegOpen = 1, kModeSegZero = 2,

@@ -47,6 +47,7 @@ enum class Access : u8 { Read, Write, Execute };
 struct CpuModel;  // cpu_model.h: CPUID leaves and features of 486, pentium, pentium3, pentium4
 
 class Mmu;
+struct HelperCall;   // block.h
 
 // Told when bytes that translated code came from change; the translator.
 class CodeWatcher {
@@ -160,6 +161,14 @@ class Cpu final : public MemoryWatcher {
         u32 pending = 0;           // steps of the present block not yet done, this instruction included
         u64 mode_key = 0;          // mode << 32, for the jump cache
         u64 flags = 0;             // arithmetic flags in the form of emitter.h
+        // Which of the guest's registers are in the host's units now instead of in `s`. Never anything outside of generated
+        // code: helpers and the dispatcher find all of `s` in place.
+        u32 live = 0;
+        u32 host_mxcsr = 0x1f80;
+        // While the x87 unit is live: the last instruction that sets FIP, FCS and FOP, and the segment + 1 of the last one
+        // with a memory operand, since they were last written to `s`; or none.
+        const HelperCall* x87_last = nullptr;
+        u32 x87_segment = 0;
         Fault fault{};             // what a helper threw, for the dispatcher to deliver
         bool faulted = false;
         bool shutdown = false;     // a triple fault

@@ -103,7 +103,7 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Cli: return (mode & kModeRing0) != 0;
         case Op::Cld: case Op::Std: return true;
         case Op::MovSeg: return insn.is_reg(0) && w0 == 4;
-        default: return emits_simd(insn, mode);
+        default: return emits_simd(insn, mode) || emits_x87(insn, mode);
     }
 }
 
@@ -723,6 +723,7 @@ void Emitter::inline_instruction(const Insn& insn) {
         case Op::Lods: case Op::Stos: return string_step(insn);
         default:
             if (emits_simd(insn, mode_)) return simd(insn);
+            if (emits_x87(insn, mode_)) return x87(insn);
             CHECK(false, "emits_inline() promised an instruction that is not here");
     }
 }

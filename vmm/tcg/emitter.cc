@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "vmm/check.h"
+#include "vmm/tcg/fpu_state.h"
 #include "vmm/tcg/mmu.h"
 
 namespace vmm::tcg {
@@ -20,6 +21,15 @@ const Reg64 kTlb = r12, kBudget = r13, kCpu = r14;
 constexpr u8 kHostOf[8] = {3, 1, 2, 8, 15, 5, 6, 7};  // rbx rcx rdx r8 r15 rbp rsi rdi
 }  // namespace
 
+u32 fpu_mode(const Cpu& cpu) {
+    const CpuState& s = cpu.s;
+    if ((s.cr0 & (kCr0Em | kCr0Ts)) != 0) return 0;
+    u32 mode = 0;
+    if ((s.cr4 & kCr4Osfxsr) != 0) mode |= (s.mxcsr >> 7 & 0x3f) == 0x3f ? kModeSse | kModeSseMasked : kModeSse;
+    if ((s.fpu.control & kX87Exceptions) == kX87Exceptions && (s.fpu.status & kX87Es) == 0) mode |= kModeX87;
+    return mode;
+}
+
 u32 current_mode(const Cpu& cpu) {
     const CpuState& s = cpu.s;
     u32 mode = 0;
@@ -33,7 +43,7 @@ u32 current_mode(const Cpu& cpu) {
     if ((s.dr7 & 0xff) != 0) mode |= kModeSlow;
     if (s.seg[kCs].base == 0 && s.seg[kCs].limit == ~u32{0}) mode |= kModeCsFlat;
     if (s.seg[kCs].limit >= 0xffff) mode |= kModeCs64k;
-    if ((s.cr4 & kCr4Osfxsr) != 0 && (s.cr0 & (kCr0Em | kCr0Ts)) == 0) mode |= kModeSse;
+    mode |= fpu_mode(cpu);
     const bool pmode = cpu.pmode();
     for (unsigned i = 0; i < 6; ++i) {
         const Segment& d = s.seg[i];
@@ -76,61 +86,6 @@ Address Emitter::state64(const void* member) const {
 
 // The assembler takes the immediate of a store as a sign-extended number.
 void Emitter::store_imm(const Address& to, u32 value) { mov(to, static_cast<u64>(i64{static_cast<i32>(value)})); }
-
-void Emitter::emit_thunks() {
-    auto load_all = [this] {
-        for (unsigned i = 0; i < 8; ++i) mov(r32(i), state(&cpu_.s.gpr[i]));
-        mov(rax, state64(&cpu_.jit.flags));
-        mov(kBudget, state64(&cpu_.jit.budget));
-    };
-    auto store_all = [this] {
-        for (unsigned i = 0; i < 8; ++i) mov(state(&cpu_.s.gpr[i]), r32(i));
-        mov(state64(&cpu_.jit.flags), rax);
-        mov(state64(&cpu_.jit.budget), kBudget);
-    };
-    enter_ = reinterpret_cast<decltype(enter_)>(reinterpret_cast<std::uintptr_t>(getCurr()));
-    for (const auto& r : {rbx, rbp, r12, r13, r14, r15}) push(r);
-    sub(rsp, 8);
-    mov(kCpu, rdi);
-    mov(kTlb, rdx);
-    mov(r11, rsi);
-    load_all();
-    jmp(r11);
-
-    // r11: the Link.
-    exit_link_ = getCurr();
-    store_all();
-    mov(rax, r11);
-    Xbyak::Label leave;
-    L(leave);
-    add(rsp, 8);
-    for (const auto& r : {r15, r14, r13, r12, rbp, rbx}) pop(r);
-    ret();
-
-    exit_ = getCurr();
-    store_all();
-    xor_(eax, eax);
-    jmp(leave);
-
-    // r11: the HelperCall. Called; returns when generated code goes on.
-    call_helper_ = getCurr();
-    store_all();
-    mov(rdi, kCpu);
-    mov(rsi, r11);
-    sub(rsp, 8);
-    mov(rax, reinterpret_cast<u64>(helper_));
-    call(rax);
-    add(rsp, 8);
-    test(eax, eax);
-    Xbyak::Label out;
-    jnz(out);
-    load_all();
-    ret();
-    L(out);
-    add(rsp, 8);  // the return address
-    xor_(eax, eax);
-    jmp(leave);
-}
 
 // --- flags ---------------------------------------------------------------------------------------------------------
 
@@ -186,6 +141,7 @@ Address Emitter::at(unsigned width, const RegExp& e) const {
         case 1: return byte[e];
         case 2: return word[e];
         case 8: return qword[e];
+        case 0: return ptr[e];
         default: return dword[e];
     }
 }
@@ -229,7 +185,13 @@ RegExp Emitter::access(Reg64 lin, unsigned width, bool write, bool aligned) {
     mov(r10, ptr[kTlb + r10 * 8 + static_cast<int>(c.table)]);
     test(r10, r10);
     jz(c.slow, T_NEAR);
-    if (width > 1) {
+    if (width >= 8 && !aligned) {
+        // Seldom aligned in i386 code: looks for a page crossing at once.
+        lea(r11d, ptr[lin + static_cast<int>(width - 1)]);
+        xor_(r11d, lin32);
+        cmp(r11d, kPageSize);
+        jae(c.slow, T_NEAR);
+    } else if (width > 1) {
         test(Xbyak::Reg8(lin.getIdx(), lin.getIdx() >= 4 && lin.getIdx() < 8), static_cast<int>(width - 1));
         jnz(aligned ? c.slow : c.unaligned, T_NEAR);
         c.has_unaligned = !aligned;
@@ -299,6 +261,8 @@ void Emitter::jump_to_r9() {
 
 void Emitter::helper(unsigned k) {
     if (flags_ == Flags::Host) materialise();
+    note_x87();
+    live_ = 0;
     mov(r11, reinterpret_cast<u64>(&block_->calls[k]));
     call(call_helper_);
     flags_ = Flags::Rax;
@@ -320,16 +284,25 @@ void Emitter::cold_paths() {
             jmp(c.access, T_NEAR);
         }
         L(c.slow);
+        if (c.x87_last != nullptr) store_x87_note(c.x87_last, c.x87_segment);
         mov(r11, reinterpret_cast<u64>(&block_->calls[c.k]));
         call(call_helper_);
         if (c.leaves) {
             jmp(exit_, T_NEAR);  // a transfer, done by the helper: s.eip says where to
             continue;
         }
+        if ((c.live & kLiveSse) != 0) call(load_sse_);
+        if ((c.live & kLiveX87) != 0) call(load_x87_);
         if (c.host_flags) load_host_flags();
         jmp(c.done, T_NEAR);
     }
     cold_.clear();
+    for (const auto& p : loads_) {
+        L(p->label);
+        call(p->what == kLiveSse ? load_sse_ : load_x87_);
+        jmp(p->back, T_NEAR);
+    }
+    loads_.clear();
     for (const auto& p : edges_) {
         L(p->label);
         p->link->unlinked = getCurr();
@@ -348,6 +321,9 @@ void Emitter::instruction(unsigned k) {
     k_ = k;
     current_count_ = 0;
     const Insn& insn = a_->insns[k].insn;
+    if (ends_block(insn)) note_x87();
+    const HelperCall* const x87_last = x87_last_;
+    const u32 x87_segment = x87_segment_;
     if (emits_inline(insn, mode_)) {
         inline_instruction(insn);
     } else {
@@ -360,6 +336,9 @@ void Emitter::instruction(unsigned k) {
     for (unsigned i = 0; i < current_count_; ++i) {
         Cold& c = *current_[i];
         c.leaves = left_;
+        c.live = live_;
+        c.x87_last = x87_last;
+        c.x87_segment = x87_segment;
         c.host_flags = flags_ == Flags::Host || flags_ == Flags::Both;
         L(c.done);
     }
@@ -370,6 +349,9 @@ void Emitter::emit(Block& block, const Analysis& a) {
     a_ = &a;
     mode_ = block.key.mode;
     flags_ = Flags::Rax;
+    live_ = 0;
+    x87_last_ = nullptr;
+    x87_segment_ = 0;
     left_ = false;
     const auto n = static_cast<u32>(a.insns.size());
     block.steps = n;
@@ -384,6 +366,7 @@ void Emitter::emit(Block& block, const Analysis& a) {
     js(no_budget, T_NEAR);
     for (u32 k = 0; k < n; ++k) instruction(k);
     if (!left_) {
+        note_x87();
         materialise();
         edge(0, (mode_ & kMode32) != 0 ? a.next_eip : a.next_eip & 0xffff);
     }

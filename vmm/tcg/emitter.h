@@ -5,6 +5,9 @@
 // RAX holds the guest's arithmetic flags at every block boundary: AH as LAHF gives them, AL = OF. Between a flag-setting
 // instruction and the next one that needs the host's flags they stay in the host's EFLAGS, and nobody writes them out
 // where nobody looks (analyse.h). R12 = TLB tables of the running privilege, R13 = steps left, R14 = Cpu, R9-R11 scratch.
+// XMM registers and MXCSR, and the x87 stack with its control and status words, are in the host's own units while
+// Cpu::Jit::live says so: the first instruction of a block that needs them loads them if they are not there, and whoever leaves
+// generated code, helpers included, stores them. XMM8-15 are scratch.
 // A block begins by taking its steps from R13 and leaves when it went negative. A memory access is: index the table, add,
 // access. Whatever is not plain memory, and every rare instruction, runs as a whole in its helper (exec_*.cc) out of line;
 // it has done nothing before, so it can be done over.
@@ -47,6 +50,9 @@ class Emitter final : private Xbyak::CodeGenerator {
         u32 table = 0;
         bool has_unaligned = false;
         bool leaves = false;       // the helper does a control transfer: leave afterwards
+        u32 live = 0;              // what the code at `done` expects in the host's units
+        const HelperCall* x87_last = nullptr;   // see Cpu::Jit, before this instruction
+        u32 x87_segment = 0;
         bool host_flags = false;   // the code at `done` expects the flags in the host's EFLAGS
     };
 
@@ -56,6 +62,11 @@ class Emitter final : private Xbyak::CodeGenerator {
     Xbyak::Reg reg(unsigned gpr, unsigned width) const;
     Xbyak::Address state(const void* member) const;      // [r14 + offset], 32-bit
     Xbyak::Address state64(const void* member) const;
+
+    // Registers in the host's units.
+    void need(u32 what);
+    void note_x87();                                     // writes out what x87_last_ and x87_segment_ say
+    void store_x87_note(const HelperCall* last, u32 segment);
 
     void instruction(unsigned k);
     void inline_instruction(const Insn& insn);
@@ -102,7 +113,10 @@ class Emitter final : private Xbyak::CodeGenerator {
     void jump_to_r9();
     void jcc(const Insn& insn);
     void simd(const Insn& insn);                         // emit_simd.cc
-    Xbyak::Address xmm_state(unsigned n) const;
+    void simd_move(const Insn& insn);
+    void load_mxcsr(const Insn& insn);
+    void x87(const Insn& insn);                          // emit_x87.cc
+    void x87_bytes(const Insn& insn, Xbyak::Reg64 lin);
     void double_shift(const Insn& insn);
     void push_flags();
     void cold_paths();
@@ -115,6 +129,9 @@ class Emitter final : private Xbyak::CodeGenerator {
     const u8* call_helper_ = nullptr;
     const u8* exit_link_ = nullptr;
     const u8* exit_ = nullptr;
+    const u8* save_live_ = nullptr;
+    const u8* load_sse_ = nullptr;
+    const u8* load_x87_ = nullptr;
 
     // While a block is being emitted.
     Block* block_ = nullptr;
@@ -122,14 +139,24 @@ class Emitter final : private Xbyak::CodeGenerator {
     unsigned k_ = 0;
     u32 mode_ = 0;
     Flags flags_ = Flags::Rax;
+    u32 live_ = 0;                  // known to be in the host's units here
+    const HelperCall* x87_last_ = nullptr;
+    u32 x87_segment_ = 0;
     bool left_ = false;             // the last instruction did its own leaving
     std::vector<std::unique_ptr<Cold>> cold_;
     Cold* current_[4] = {};
     unsigned current_count_ = 0;
+    struct Load { u32 what; Xbyak::Label label, back; };
+    std::vector<std::unique_ptr<Load>> loads_;
     struct Edge { Link* link; Xbyak::Label label; bool out_of_line; };
     std::vector<std::unique_ptr<Edge>> edges_;
 };
 
+// Cpu::Jit::live.
+inline constexpr u32 kLiveSse = 1, kLiveX87 = 2;
+
+// The bits of it that the state of x87 and SSE decides (kModeFpu).
+u32 fpu_mode(const Cpu& cpu);
 // The mode generated code must have been made for to run now.
 u32 current_mode(const Cpu& cpu);
 

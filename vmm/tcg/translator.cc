@@ -85,7 +85,9 @@ u64 Translator::helper(Cpu* cpu, const HelperCall* call) {
     const bool completed = run_helper(*cpu, call->fn, call->insn, call->eip);
     jit.flags = Emitter::from_eflags(cpu->s.eflags);
     if (!completed) return 1;
-    if (cpu->steps == 1 && cpu->s.eip == call->eip + call->insn.length && !jit.translator->must_leave()) return 0;
+    // After one that may have changed what x87 and SSE code rests on.
+    const bool fpu_changed = (call->insn.form->attributes & (kX87 | kMmx | kSse)) != 0 && fpu_mode(*cpu) != (jit.translator->mode_ & kModeFpu);
+    if (cpu->steps == 1 && cpu->s.eip == call->eip + call->insn.length && !fpu_changed && !jit.translator->must_leave()) return 0;
     jit.budget += static_cast<i64>(jit.pending) - cpu->steps;
     jit.pending = 0;
     return 1;
