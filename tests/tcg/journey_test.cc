@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The translator runs journey.S from reset to its triple fault: the report is that of another emulator (journey.expected),
-// and cutting the code into blocks differently changes neither the report nor the count of steps.
+// The translator runs firmware images from reset to their triple faults: a journey through the modes, every permission of every
+// paging format. Their reports are those of another emulator (*.expected), and cutting the code into blocks differently changes
+// neither a report nor the count of steps.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -23,9 +24,9 @@ struct Outcome {
     StopReason why = StopReason::Limit;
 };
 
-Outcome travel(unsigned block_limit, bool interpret) {
-    Board board(0x400000);
-    const std::string image = file(JOURNEY_IMAGE);
+Outcome travel(const std::string& name, unsigned block_limit, bool interpret) {
+    Board board(0x1000000);
+    const std::string image = file((std::string(GUEST_IMAGES) + "/" + name + ".bin").c_str());
     EXPECT_EQ(image.size(), 0x10000u);
     const u32 store = board.memory.allocate(image.size());
     std::copy(image.begin(), image.end(), board.memory.page(store));
@@ -40,22 +41,25 @@ Outcome travel(unsigned block_limit, bool interpret) {
     translator.set_block_limit(block_limit);
     translator.set_interpret(interpret);
     translator.reset(false);
-    constexpr u64 kPlenty = 2'000'000;
+    constexpr u64 kPlenty = 8'000'000;
     outcome.why = translator.run({kPlenty});
     outcome.steps = board.clock.icount().v;
     return outcome;
 }
 
-TEST(Journey, ReportIsThatOfAnotherEmulatorAndEndsInATripleFault) {
-    const Outcome outcome = travel(32, false);
-    EXPECT_EQ(outcome.report, file(JOURNEY_EXPECTED));
+class Guest : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(, Guest, testing::Values("journey", "paging"), [](const auto& p) { return std::string(p.param); });
+
+TEST_P(Guest, ReportIsThatOfAnotherEmulatorAndEndsInATripleFault) {
+    const Outcome outcome = travel(GetParam(), 32, false);
+    EXPECT_EQ(outcome.report, file((std::string(GUEST_REPORTS) + "/" + GetParam() + ".expected").c_str()));
     EXPECT_EQ(outcome.why, StopReason::TripleFault);
 }
 
-TEST(Journey, CuttingIntoBlocksDoesNotShow) {
-    const Outcome blocks = travel(32, false);
-    const Outcome small = travel(1, false);
-    const Outcome single = travel(32, true);
+TEST_P(Guest, CuttingIntoBlocksDoesNotShow) {
+    const Outcome blocks = travel(GetParam(), 32, false);
+    const Outcome small = travel(GetParam(), 1, false);
+    const Outcome single = travel(GetParam(), 32, true);
     EXPECT_EQ(small.report, blocks.report);
     EXPECT_EQ(small.steps, blocks.steps);
     EXPECT_EQ(single.report, blocks.report);
