@@ -9,7 +9,7 @@
         .set own_sum,   0x2000c
         .set rarely,    0x20010
         .cfi_sections .debug_frame
-        .globl main, loop, bump, bump_end, look, change, own, leave
+        .globl main, loop, main_rarely, bump, bump_end, look, change, own, leave
         .type main, @function
         .cfi_startproc
 main:   fninit
@@ -21,6 +21,7 @@ loop:   call bump
         call own
         testb $0xff, counter
         jnz loop
+main_rarely:
         incl rarely
         jmp loop
         .cfi_endproc

@@ -275,6 +275,67 @@ class Monitor(Debugged):
         self.assertIn("another run", gdb("maintenance packet Qqemu.sstep=0x7"))
 
 
+    def icount(self, text):
+        return int(re.search(r"icount (\d+), ", text).group(1))
+
+    def test_seeking_is_exact(self):
+        _, gdb = self.replay(self.recording())
+        self.assertEqual(self.icount(gdb("monitor seek 1000")), 1000)
+        self.assertEqual(self.icount(gdb("monitor seek +10")), 1010)
+        self.assertEqual(self.icount(gdb("monitor seek -1010")), 0)
+        end = self.icount(gdb("monitor seek end"))
+        self.assertIn(f"held from 0 to {end}, the end of the recording", gdb("monitor when"))
+        self.assertEqual(self.icount(gdb("monitor seek start")), 0)
+        self.assertIn("Error: the recording ends at icount", gdb(f"monitor seek {end + 1}"))
+        self.assertIn("Error: 'x' is no position", gdb("monitor seek x"))
+
+    def test_checkpoints_are_come_back_to(self):
+        _, gdb = self.replay(self.recording())
+        gdb("monitor seek 5000")
+        self.assertIn("checkpoint 1: icount 5000, ", gdb("monitor checkpoint"))
+        gdb("monitor seek 70000")
+        gdb("monitor checkpoint")
+        self.assertEqual(self.icount(gdb("monitor restart 1")), 5000)
+        self.assertEqual(gdb("monitor checkpoints"), "checkpoint 1: icount 5000\ncheckpoint 2: icount 70000")
+        self.assertIn("Error: restart N", gdb("monitor restart 3"))
+
+    def test_who_wrote_last_and_next(self):
+        _, gdb = self.replay(self.recording())
+        gdb("monitor seek end")
+        gdb("maintenance flush register-cache")
+        gdb("maintenance flush dcache")
+        last = gdb.value(f"*(int*){RARELY}")
+        writer = gdb.value("&main_rarely")
+        said = gdb(f"monitor last-write {RARELY:#x}")
+        self.assertRegex(said, rf"^icount \d+, eip {writer:#010x}: {last - 1:#010x} -> {last:#010x}$")
+        before = self.icount(said)
+        self.assertEqual(gdb(f"monitor next-write {RARELY:#x} 4"), said)
+        self.assertEqual(self.icount(gdb("monitor when")), before + 1)
+        self.assertEqual(gdb(f"monitor last-write {RARELY:#x} 4 phys"), said)
+        self.assertRegex(gdb("monitor next-write 0x80000"), "^not written up to the end of the recording, at icount")
+        self.assertRegex(gdb("monitor last-write 0x80000"), "^not written since the beginning of what is held, at icount 0")
+
+    def test_a_write_in_a_replay_opens_a_branch_that_can_be_left(self):
+        _, gdb = self.replay(self.recording())
+        gdb("monitor seek 70000")
+        gdb("maintenance flush register-cache")
+        seen = gdb.value(f"*(int*){COUNTER}")
+        gdb(f"set *(int*){COUNTER} = 0x77000000")
+        gdb("stepi 1000")
+        self.assertGreaterEqual(gdb.value(f"*(int*){COUNTER}"), 0x77000000)
+        self.assertIn("on a branch that left the recording at 70000", gdb("monitor when"))
+        self.assertEqual(self.icount(gdb("monitor rejoin")), 70000)
+        gdb("maintenance flush register-cache")
+        gdb("maintenance flush dcache")
+        self.assertEqual(gdb.value(f"*(int*){COUNTER}"), seen)
+
+    def test_memory_and_registers_are_printed(self):
+        _, gdb = self.at_main()
+        self.assertIn("EIP=000f", gdb("monitor info registers"))
+        self.assertRegex(gdb("monitor x/2i $eip"), r"(?i)^0x000f\w+: +dbe3 +fninit\n0x000f\w+: +d9e8 +fld1")
+        self.assertEqual(gdb("monitor xp/1xw 0xfffffff0"), "fffffff0: 0x000000ea")
+
+
 class Backwards(Debugged):
     def walk(self, gdb):
         gdb("break *main")

@@ -3,6 +3,10 @@
 
 namespace vmm::monitor {
 
-void add_debug_commands(CommandTable& table) { add_time_commands(table); }
+void add_debug_commands(CommandTable& table) {
+    add_time_commands(table);
+    add_search_commands(table);
+    add_inspect_commands(table);
+}
 
 }  // namespace vmm::monitor

@@ -10,6 +10,8 @@ namespace vmm::monitor {
 
 void add_debug_commands(CommandTable& table);            // all of them
 
-void add_time_commands(CommandTable& table);             // when, seek ...
+void add_time_commands(CommandTable& table);             // when, seek, checkpoint, checkpoints, restart, rejoin
+void add_search_commands(CommandTable& table);           // last-write, next-write
+void add_inspect_commands(CommandTable& table);          // info registers, x, xp, print, info mem, info pic ...
 
 }  // namespace vmm::monitor

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Monitor commands about where the machine is in time.
-#include <algorithm>
+#include <cstdio>
+#include <memory>
 
 #include "vmm/monitor/debug_commands.h"
 #include "vmm/tcg/translator.h"
@@ -60,9 +61,48 @@ Result<Icount> position(Control& control, const std::string& text) {
 
 Result<Outcome> seek(const Context& c, Args args) {
     if (args.size() != 1 || args[0].empty()) return Error{"seek N, +N, -N, start or end"};
+    if (c.control.move()) return Error{"the machine is running; stop it first"};
     const auto to = position(c.control, args[0]);
     if (!to) return to.error();
     if (auto done = c.control.seek(*to); !done) return done.error();
+    c.print(here(c.control));
+    return Outcome::Done;
+}
+
+// Positions with a number, to come back to. What makes coming back quick is the timeline's business.
+class Marks {
+  public:
+    Result<Outcome> add(const Context& c) {
+        if (c.control.travel() == nullptr) return Error{c.control.why_not_back()};
+        at_.push_back(c.control.machine().icount());
+        c.print("checkpoint " + number(at_.size()) + ": " + here(c.control));
+        return Outcome::Done;
+    }
+    Result<Outcome> list(const Context& c) const {
+        for (std::size_t i = 0; i < at_.size(); ++i) c.print("checkpoint " + number(i + 1) + ": icount " + number(at_[i].v) + "\n");
+        if (at_.empty()) c.print("no checkpoints\n");
+        return Outcome::Done;
+    }
+    Result<Outcome> restart(const Context& c, Args args) const {
+        std::size_t n = 0;
+        if (args.size() == 1 && args[0].size() < 9 && args[0].find_first_not_of("0123456789") == std::string::npos) n = std::stoul(args[0]);
+        if (n == 0 || n > at_.size()) return Error{"restart N: the number of a checkpoint; 'checkpoints' lists them"};
+        if (auto done = c.control.seek(at_[n - 1]); !done) return done.error();
+        c.print(here(c.control));
+        return Outcome::Done;
+    }
+
+  private:
+    std::vector<Icount> at_;
+};
+
+Result<Outcome> rejoin(const Context& c, Args) {
+    TimeTravel* travel = c.control.travel();
+    if (travel == nullptr) return Error{c.control.why_not_back()};
+    if (!travel->branch()) return Error{"this is the recording itself, no branch"};
+    c.control.pause();
+    travel->rejoin();
+    c.control.publish();
     c.print(here(c.control));
     return Outcome::Done;
 }
@@ -72,6 +112,11 @@ Result<Outcome> seek(const Context& c, Args args) {
 void add_time_commands(CommandTable& table) {
     table.add({"when", "", "where the machine is in time, and what of it can be gone to", when});
     table.add({"seek", "N|+N|-N|start|end", "to that icount, exactly", seek});
+    table.add({"rejoin", "", "from a branch, which a write to the guest opened, back to where it left the recording", rejoin});
+    const auto marks = std::make_shared<Marks>();
+    table.add({"checkpoint", "", "remembers where the machine is", [marks](const Context& c, Args) { return marks->add(c); }});
+    table.add({"checkpoints", "", "lists what was remembered", [marks](const Context& c, Args) { return marks->list(c); }});
+    table.add({"restart", "N", "to a checkpoint", [marks](const Context& c, Args args) { return marks->restart(c, args); }});
 }
 
 }  // namespace vmm::monitor
