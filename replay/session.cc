@@ -63,6 +63,7 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
         return Error{file + ": recorded with " + was + ", but the options say " + is + "; a replay needs none of them"};
     }
     if (given->config.host == nothing->config.host) machine.host = recorded->host;
+    if (given->display_given) machine.host.display = given->config.host.display;
     machine.no_reboot = recorded->no_reboot;
     machine.no_shutdown = false;
     if (auto found = find_files(h, file, machine); !found) return found.error();

@@ -235,6 +235,7 @@ Result<void> set_display(OptionState& s, Text option, Text value) {
     for (const Text other : {"vnc", "gtk", "sdl", "spice-app", "egl-headless", "dbus"})
         if (value.substr(0, value.find_first_of(",=")) == other) return not_yet(option, other);
     if (!one_of(value, kNames)) return error(option, quoted(value) + " is neither none nor curses" + did_you_mean(value, kNames));
+    s.line.display_given = true;
     s.line.config.host.display = value == "curses" ? DisplayKind::Curses : DisplayKind::None;
     return {};
 }

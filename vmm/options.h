@@ -35,6 +35,7 @@ struct CommandLine {
     std::optional<CharConfig> gdb{};   // where a debugger can connect
     bool start_paused = false;
     bool serial_given = false;   // config.serial_present was asked for, not filled in
+    bool display_given = false;  // if only to say none
 };
 
 // Without the program's own name. An error means status 1.
