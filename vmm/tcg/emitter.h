@@ -13,6 +13,8 @@
 // it has done nothing before, so it can be done over.
 #pragma once
 
+#include <algorithm>
+
 #include <xbyak/xbyak.h>
 
 #include <memory>
@@ -33,6 +35,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     Link* run(const u8* code, u8* tables) { return enter_(&cpu_, code, tables); }
     bool full() const { return getSize() + kRoomForBlock > limit_; }
     void clear();                                        // forget all blocks
+    void set_limit(std::size_t bytes) { limit_ = std::min(bytes, limit_); }   // less room than there is
     void emit(Block& block, const Analysis& a);
 
     // EFLAGS arithmetic bits <-> RAX form.

@@ -24,8 +24,9 @@ class Translator final : public Engine, private CodeWatcher {
     void reset(bool init_only) override;
 
     Cpu& cpu() { return cpu_; }
-    // Tests: instructions per block at most (1 to 64); interpret everything.
+    // Tests: instructions per block at most (1 to 64); bytes of generated code; interpret everything.
     void set_block_limit(unsigned n) { block_limit_ = n; }
+    void set_code_limit(std::size_t bytes) { emitter_.set_limit(bytes); }
     void set_interpret(bool on) { interpret_ = on; }
     // What a debugger wants to stop at; null: nothing. `seen`: breakpoints at this position do not stop any more. To be called
     // again whenever the points changed.
