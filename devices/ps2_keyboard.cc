@@ -34,7 +34,11 @@ u8 modifier_of(Key key) {
 Ps2Keyboard::Ps2Keyboard() { set_defaults(); }
 
 void Ps2Keyboard::serialize(Archive& ar) {
-    VMM_FIELDS(ar, s_, replies, codes, command, last_sent, scanning, set, leds, typematic, modifiers, make_only);
+    VMM_FIELDS(ar, s_, replies, codes, command, last_sent, scanning, set, leds, typematic, modifiers, make_only, repeating, next_repeat);
+    if (ar.loading() && s_.repeating != kNoKey && !valid_key(s_.repeating)) {
+        ar.fail();
+        s_ = State{};
+    }
 }
 
 void Ps2Keyboard::reset() {
@@ -47,6 +51,7 @@ void Ps2Keyboard::reset() {
 
 void Ps2Keyboard::set_defaults() {
     s_.codes.clear();
+    stop_repeating();
     s_.set = 2;
     s_.typematic = State{}.typematic;
     s_.make_only.fill(0xff);
@@ -60,15 +65,24 @@ void Ps2Keyboard::set_make_only(u8 code, bool on) {
 }
 
 std::optional<GuestTime> Ps2Keyboard::ready_at() const {
-    if (s_.replies.empty() && s_.codes.empty()) return std::nullopt;
-    return GuestTime{};
+    if (!s_.replies.empty() || !s_.codes.empty()) return GuestTime{};
+    if (s_.repeating != kNoKey && s_.next_repeat != GuestTime{}) return s_.next_repeat;
+    return std::nullopt;
 }
 
-u8 Ps2Keyboard::take(GuestTime) {
+// (8 + A) * 2^B * 4.17 ms, for bits 2-0 and 4-3.
+u64 Ps2Keyboard::period_ns() const { return (8 + (s_.typematic & u64{7})) * (u64{1} << (s_.typematic >> 3 & 3)) * 4'170'000; }
+
+u8 Ps2Keyboard::take(GuestTime now) {
+    if (s_.replies.empty() && s_.codes.empty() && s_.repeating != kNoKey) {
+        send(codes_for(static_cast<Key>(s_.repeating), true));
+        s_.next_repeat = now + period_ns();
+    }
     auto& from = s_.replies.empty() ? s_.codes : s_.replies;
     if (from.empty()) return 0;
     const u8 byte = from.front();
     from.pop_front();
+    if (s_.codes.empty() && s_.repeating != kNoKey && s_.next_repeat == GuestTime{}) s_.next_repeat = now + delay_ns();
     if (byte != kResendPlease) s_.last_sent = byte;
     return byte;
 }
@@ -100,6 +114,7 @@ void Ps2Keyboard::run_command(u8 command) {
         return reply({kAck, 0xab, 0x83});
     case kEnable:
         s_.codes.clear();
+        stop_repeating();
         s_.scanning = true;
         return reply({kAck});
     case kDisable:
@@ -148,6 +163,7 @@ void Ps2Keyboard::take_parameter(u8 value) {
         }
         if (value != 0) {
             s_.codes.clear();
+            stop_repeating();
             s_.set = value;
         }
         break;
@@ -167,22 +183,29 @@ void Ps2Keyboard::note_modifier(Key key, bool down) {
 void Ps2Keyboard::key(Key key, bool down) {
     note_modifier(key, down);
     if (!s_.scanning) return;
-    if (s_.set == 3) {
-        send(set3_codes(key, down));
-    } else {
-        std::vector<u8> codes = set2_codes(key, down);
-        if (s_.set == 1) {
-            std::vector<u8> set1;
-            u8 up = 0;
-            for (const u8 code : codes) {
-                if (code != kBreak) set1.push_back(translate_set2(code) | up);
-                up = code == kBreak ? 0x80 : 0;
-            }
-            codes = std::move(set1);
-        }
-        send(codes);
+    if (down && s_.set != 3 && key != Key::k_pause) {
+        s_.repeating = static_cast<u8>(key);
+        s_.next_repeat = {};
+    } else if (s_.repeating == static_cast<u8>(key)) {
+        stop_repeating();
     }
+    const std::vector<u8> codes = codes_for(key, down);
+    if (codes.empty()) stop_repeating();        // a key without a code
+    send(codes);
     changed();
+}
+
+std::vector<u8> Ps2Keyboard::codes_for(Key key, bool down) const {
+    if (s_.set == 3) return set3_codes(key, down);
+    std::vector<u8> codes = set2_codes(key, down);
+    if (s_.set == 2) return codes;
+    std::vector<u8> set1;
+    u8 up = 0;
+    for (const u8 code : codes) {
+        if (code != kBreak) set1.push_back(translate_set2(code) | up);
+        up = code == kBreak ? 0x80 : 0;
+    }
+    return set1;
 }
 
 // A key whose codes do not fit as a whole is lost, and the overrun code takes the seventeenth place.

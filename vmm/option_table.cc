@@ -115,6 +115,8 @@ std::string help_text() {
         "      A kernel that tests itself: output here, the exit status from port 0xf4.\n"
         "  vmm -kernel bzImage -serial file:boot.log -monitor stdio\n"
         "      The serial port in a file, the monitor here.\n"
+        "  vmm -kernel bzImage -initrd initrd.gz -display curses\n"
+        "      The text screen and the keyboard on this terminal. Ctrl-A h lists the keys, Ctrl-A x leaves.\n"
         "  vmm -bios firmware.bin -m 64 -debugcon stdio\n"
         "      Your own firmware, and what it writes to port 0xe9.\n"
         "  vmm -kernel bzImage -serial tcp:localhost:4444,server,nowait -cpu 486\n"

@@ -46,6 +46,15 @@ class Ps2Test : public ::testing::Test {
         }
         return bytes;
     }
+    // Bytes at port 60 while so much time passes.
+    Bytes during_ms(u64 ms) {
+        Bytes bytes;
+        for (u64 us = 0; us < ms * 1000; us += 100) {
+            bench_.pass(100'000);
+            if (status() & 1) bytes.push_back(bench_.in(0x60));
+        }
+        return bytes;
+    }
     Bytes to_keyboard(std::initializer_list<u8> bytes) {
         Bytes replies;
         for (const u8 b : bytes) {

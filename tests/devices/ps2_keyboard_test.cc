@@ -178,6 +178,39 @@ TEST_F(Keyboard, KeyThatDoesNotFitAsAWholeIsLost) {
     EXPECT_EQ(drain(), expected);
 }
 
+// The reference: 10.9 a second after 500 ms unless told otherwise; F3h sets delay (bits 6-5, 250 ms each) and rate (00h: 30 a second).
+TEST_F(Keyboard, KeyThatStaysDownRepeats) {
+    keyboard().key(Key::k_a, true);
+    EXPECT_EQ(during_ms(495), Bytes{0x1c});
+    EXPECT_EQ(during_ms(10), Bytes{0x1c});
+    EXPECT_EQ(during_ms(1000).size(), 10u);
+    keyboard().key(Key::k_a, false);
+    EXPECT_EQ(during_ms(2000), (Bytes{0xf0, 0x1c}));
+    to_keyboard({0xf3, 0x00});
+    keyboard().key(Key::k_a, true);
+    EXPECT_EQ(during_ms(245), Bytes{0x1c});
+    EXPECT_EQ(during_ms(20), Bytes{0x1c});
+    EXPECT_EQ(during_ms(1000).size(), 30u);
+}
+
+TEST_F(Keyboard, TheLastKeyRepeatsUntilItIsReleased) {
+    keyboard().key(Key::k_a, true);
+    keyboard().key(Key::k_b, true);
+    EXPECT_EQ(during_ms(510), (Bytes{0x1c, 0x32, 0x32}));
+    keyboard().key(Key::k_a, false);
+    EXPECT_EQ(during_ms(80), (Bytes{0xf0, 0x1c}));
+    EXPECT_EQ(during_ms(20), Bytes{0x32});
+    keyboard().key(Key::k_b, true);                    // a display that repeats by itself
+    EXPECT_EQ(during_ms(490), Bytes{0x32});
+    keyboard().key(Key::k_b, false);
+    EXPECT_EQ(during_ms(2000), (Bytes{0xf0, 0x32}));
+    keyboard().key(Key::k_pause, true);                // says once that it came and went
+    EXPECT_EQ(during_ms(2000).size(), 8u);
+    keyboard().key(Key::k_c, true);
+    to_keyboard({0xf5});                               // disabled
+    EXPECT_EQ(during_ms(2000), Bytes{});
+}
+
 TEST_F(Keyboard, ReplyGoesBeforeBufferedKeys) {
     command(0xad);
     keyboard().key(Key::k_a, true);

@@ -22,15 +22,6 @@ class UserInputTest : public Ps2Test {
         ASSERT_TRUE(input) << input.error().text;
         apply(*input);
     }
-    // Bytes at port 60 while so much time passes.
-    Bytes during_ms(u64 ms) {
-        Bytes bytes;
-        for (u64 us = 0; us < ms * 1000; us += 100) {
-            bench_.pass(100'000);
-            if (status() & 1) bytes.push_back(bench_.in(0x60));
-        }
-        return bytes;
-    }
     static std::string chord(std::string_view text) {
         const auto input = sendkey(text, 7);
         return input ? describe_user_input(*input) : input.error().text;

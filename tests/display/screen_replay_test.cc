@@ -38,24 +38,28 @@ TEST(ScreenReplay, a_kernel_typed_at_at_random_times_shows_the_same_again) {
     {
         const auto machine = make_machine(config);
         ASSERT_NE(machine, nullptr);
-        replay::Recorder recorder(**log);
+        replay::Recorder recorder(log->get());
         Control control(*machine, RrMode::Record, file.path);
         std::mt19937 random(4711);
         RunnerOptions options;
         options.sleep = false;
         bool command = false;
+        Icount next{};
         options.boundary = [&] {
             Inbox& inbox = machine->inbox();
-            if (random() % 200 == 0) {
+            const bool random_input = !command && machine->icount() >= next;
+            if (random_input) {
+                next = machine->icount() + random() % 80'000'000;
                 const auto keys = *keys_for(static_cast<char32_t>(0x20 + random() % 0x5f));
-                inbox.post(random() % 4 != 0 ? key_chord(keys, static_cast<u32>(random() % 200)) : key_event(keys.back(), random() % 2 == 0));
+                inbox.post(random() % 4 != 0 ? key_chord(keys, static_cast<u32>(random() % 30)) : key_event(keys.back(), random() % 2 == 0));
                 ++typed;
             }
-            if (random() % 200 == 0)
+            if (random_input)
                 inbox.post(mouse_event(static_cast<i32>(random() % 300) - 150, static_cast<i32>(random() % 300) - 150, static_cast<i32>(random() % 3) - 1,
                                        static_cast<u8>(random()), static_cast<u8>(random())));
             if (!command && machine->icount().v > kSteps * 3 / 4) {
                 command = true;
+                // Ctrl-C and an empty line end what chance has typed.
                 for (const char c : std::string_view("\3\necho the-$((6*7))-end\n")) inbox.post(key_chord(*keys_for(static_cast<u8>(c)), kTypedHoldMs));
             }
             if (machine->icount().v < kSteps || control.quitting()) return;
