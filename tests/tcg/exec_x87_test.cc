@@ -53,7 +53,7 @@ FpuCase random_case(Random& random, const Insn& insn) {
 void forgive(const Insn& insn, const FpuCase& in, FpuCase& expected, const FpuCase& got) {
     // The host sets them even where an unmasked exception should leave no result.
     const bool stopped = (got.x87.status & ~in.x87.control & kX87PreExceptions) != 0;
-    u16 open = 0;
+    u16 open = insn.op == Op::Fcmov ? kX87C1 : u16{0};
     if (compares(insn.op)) {
         open |= kX87C1;
         if (stopped) {

@@ -122,6 +122,13 @@ void Emitter::x87(const Insn& insn) {
         x87_bytes(insn, lin);
     } else {
         if (insn.op == Op::Fcmov) need_host_flags();
+        switch (insn.op) {
+            // Whether they clear C1 differs between processors; FDECSTP and FINCSTP do on all.
+            case Op::Fcmov: case Op::Fcomi: case Op::Fcomip: case Op::Fucomi: case Op::Fucomip:
+                for (const int b : {0xd9, 0xf6, 0xd9, 0xf7}) db(b);
+                break;
+            default: break;
+        }
         x87_bytes(insn, r9);
     }
     x87_last_ = &block_->calls[k_];

@@ -184,8 +184,10 @@ void fxch_(X87Op& op) {
 }
 
 // FCMOVB DA C0, E C8, BE D0, U D8; DB: the opposite.
+// Whether C1 is cleared without a stack fault differs between processors; here it is.
 void fcmov_(X87Op& op) {
     op.note_pointers();
+    op.set_codes(kX87C1, 0);
     const u32 eflags = op.cpu.s.eflags;
     static constexpr u32 kFlags[4] = {kCf, kZf, kCf | kZf, kPf};
     const bool condition = ((eflags & kFlags[op.digit() & 3]) != 0) == (op.opcode() == 2);
