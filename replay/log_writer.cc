@@ -1,77 +1,185 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/log_writer.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <pthread.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "vmm/host_clock.h"
 
 namespace vmm::replay {
 namespace {
 
-constexpr std::size_t kFlushBytes = 64 << 10, kEventBytes = 8;
+constexpr std::size_t kFlushBytes = 64 << 10, kItemBytes = 16;
+constexpr u64 kWriteNs = 100'000'000, kSyncNs = 1'000'000'000, kSyncBytes = 32u << 20;
+
+std::chrono::nanoseconds until(u64 host) {
+    const u64 now = host_ns();
+    return std::chrono::nanoseconds(host > now ? host - now : 0);
+}
 
 }  // namespace
 
 Result<std::unique_ptr<LogWriter>> LogWriter::create(const std::string& path, const Header& header) {
-    const auto wrong = [&path](const std::string& what) { return Error{path + ": " + what}; };
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) return wrong(std::strerror(errno));
-    std::unique_ptr<LogWriter> writer(new LogWriter(fd, path));
-    struct stat st{};
-    if (fstat(fd, &st) != 0) return wrong(std::strerror(errno));
-    char magic[sizeof kMagic] = {};
-    if (S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (pread(fd, magic, sizeof magic, 0) != static_cast<ssize_t>(sizeof magic) || std::memcmp(magic, kMagic, sizeof magic) != 0))
-        return wrong("is there and is not a recording; not overwritten");
-    if (S_ISREG(st.st_mode) && ftruncate(fd, 0) != 0) return wrong(std::strerror(errno));
-    writer->write(preamble() + make_chunk(ChunkType::Header, {}, encode(header)));
-    if (writer->error_) return *writer->error_;
+    auto file = LogFile::create(path);
+    if (!file) return file.error();
+    (*file)->add(preamble() + make_chunk(ChunkType::Header, {}, encode(header)));
+    if (auto error = (*file)->write()) return *error;
+    std::unique_ptr<LogWriter> writer(new LogWriter(std::move(*file)));
+    // Signals are for the threads that expect them.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    writer->thread_ = std::thread([w = writer.get()] { w->work(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return writer;
 }
 
-LogWriter::~LogWriter() { close(fd_); }
-
-void LogWriter::fail(const std::string& what) {
-    if (!error_) error_ = Error{path_ + ": " + what};
+LogWriter::~LogWriter() {
+    if (!thread_.joinable()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        leave_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
 }
 
-void LogWriter::write(std::string_view bytes) {
-    while (!bytes.empty() && !error_) {
-        const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-        if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
-        else if (n == 0) fail("takes no more");
-        else if (errno != EINTR) fail(std::strerror(errno));
-    }
+// --- machine thread -----------------------------------------------------------------------------------------------------------
+
+void LogWriter::give(Item item, std::size_t bytes) {
+    std::unique_lock lock(mutex_);
+    std::visit([this](const auto& what) { now_ = std::max(now_, what.at); }, item);
+    const bool was_small = queued_ < kFlushBytes;
+    queue_.push_back(std::move(item));
+    queued_ += bytes;
+    if (idle_ || (was_small && queued_ >= kFlushBytes)) wake_.notify_one();
+    if (queued_ > kMostQueued) done_.wait(lock, [this] { return queued_ <= kMostQueued || error_; });
 }
 
 void LogWriter::event(Event event) {
-    const Icount at = event.at;
-    // A chunk that holds part of the events of a position says it is valid up to that position, not beyond.
-    if (gathered_ + event.input.data.size() > kFlushBytes) flush(at);
-    gathered_ += kEventBytes + event.input.data.size();
-    events_.push_back(std::move(event));
+    const std::size_t bytes = kItemBytes + event.input.data.size();
+    give(std::move(event), bytes);
 }
 
-void LogWriter::flush(Icount now) {
-    if (events_.empty() && now == written_to_) return;
-    write(make_chunk(ChunkType::Events, now, encode(events_, written_to_)));
-    events_.clear();
-    gathered_ = 0;
-    written_to_ = now;
-}
+void LogWriter::hash(const HashMark& mark) { give(mark, kItemBytes); }
 
-void LogWriter::hash(const HashMark& mark) {
-    flush(mark.at);
-    write(make_chunk(ChunkType::Hash, mark.at, encode(mark)));
+void LogWriter::reached(Icount now) {
+    const std::lock_guard lock(mutex_);
+    now_ = std::max(now_, now);
+    if (idle_) wake_.notify_one();
 }
 
 void LogWriter::end(const End& end) {
-    flush(end.at);
-    write(make_chunk(ChunkType::End, end.at, encode(end)));
-    if (!error_ && fdatasync(fd_) != 0 && errno != EINVAL && errno != EROFS) fail(std::strerror(errno));
+    reached(end.at);
+    give(end, kItemBytes);
+    {
+        const std::lock_guard lock(mutex_);
+        to_disk_ = true;
+    }
+    flush();
+    (void)try_again();
+}
+
+void LogWriter::flush() {
+    std::unique_lock lock(mutex_);
+    const u64 mine = ++asked_;
+    wake_.notify_one();
+    done_.wait(lock, [&] { return answered_ >= mine || error_; });
+}
+
+std::optional<Error> LogWriter::trouble() const {
+    if (!in_trouble_.load(std::memory_order_relaxed)) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    return error_;
+}
+
+bool LogWriter::try_again() {
+    std::unique_lock lock(mutex_);
+    if (!error_) return true;
+    again_ = true;
+    wake_.notify_one();
+    done_.wait(lock, [this] { return !again_; });
+    return !error_;
+}
+
+// --- the writing thread -----------------------------------------------------------------------------------------------------------
+
+void LogWriter::wait_for_work(std::unique_lock<std::mutex>& lock) {
+    const auto urgent = [this] { return leave_ || again_ || (!error_ && (asked_ > answered_ || queued_ >= kFlushBytes)); };
+    const auto anything = [&] { return urgent() || (!error_ && (!queue_.empty() || now_ != taken_to_)); };
+    idle_ = true;
+    if (error_ || file_->synced()) wake_.wait(lock, anything);
+    else wake_.wait_for(lock, until(next_sync_ns_), anything);
+    idle_ = false;
+    if (!urgent() && anything()) wake_.wait_for(lock, until(next_write_ns_), urgent);
+}
+
+void LogWriter::work() {
+    std::unique_lock lock(mutex_);
+    for (bool leaving = false; !leaving;) {
+        wait_for_work(lock);
+        leaving = leave_;
+        std::vector<Item> items = std::exchange(queue_, {});
+        const u64 asked = asked_;
+        const Icount upto = now_;
+        const bool to_disk = to_disk_;
+        taken_to_ = upto;
+        lock.unlock();
+
+        pack(std::move(items), upto);
+        auto error = file_->write();
+        const u64 host = host_ns();
+        next_write_ns_ = host + kWriteNs;
+        if (!error && (to_disk || host >= next_sync_ns_ || file_->unsynced_bytes() > kSyncBytes)) {
+            error = file_->sync();
+            next_sync_ns_ = host_ns() + kSyncNs;
+        }
+
+        lock.lock();
+        queued_ = 0;
+        for (const Item& item : queue_) queued_ += kItemBytes + (std::holds_alternative<Event>(item) ? std::get<Event>(item).input.data.size() : 0);
+        answered_ = asked;
+        again_ = false;
+        error_ = std::move(error);
+        in_trouble_.store(error_.has_value(), std::memory_order_relaxed);
+        done_.notify_all();
+    }
+}
+
+void LogWriter::pack_events(std::vector<Event>& events, Icount upto) {
+    if (events.empty() && upto == packed_to_) return;
+    file_->add(make_chunk(ChunkType::Events, upto, encode(events, packed_to_)));
+    events.clear();
+    packed_to_ = upto;
+}
+
+void LogWriter::pack(std::vector<Item> items, Icount upto) {
+    std::vector<Event> events;
+    std::size_t gathered = 0;
+    for (Item& item : items) {
+        if (auto* event = std::get_if<Event>(&item)) {
+            // A chunk that holds part of the events of a position says it is valid up to that position, not beyond.
+            gathered += kItemBytes + event->input.data.size();
+            if (gathered > kFlushBytes) {
+                pack_events(events, event->at);
+                gathered = kItemBytes + event->input.data.size();
+            }
+            events.push_back(std::move(*event));
+        } else if (const auto* mark = std::get_if<HashMark>(&item)) {
+            pack_events(events, mark->at);
+            file_->add(make_chunk(ChunkType::Hash, mark->at, encode(*mark)));
+        } else {
+            const End& end = std::get<End>(item);
+            pack_events(events, end.at);
+            file_->add(make_chunk(ChunkType::End, end.at, encode(end)));
+            return;
+        }
+    }
+    pack_events(events, upto);
 }
 
 }  // namespace vmm::replay

@@ -4,14 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "vmm/host_clock.h"
-
 namespace vmm::replay {
-namespace {
-
-constexpr u64 kFlushNs = 100'000'000;
-
-}  // namespace
 
 void Recorder::note(const Event& event) {
     if (log_ != nullptr) log_->event(event);
@@ -39,11 +32,13 @@ void Recorder::arrived(Machine& machine) {
         if (history_ != nullptr) history_->hashes.push_back(mark);
         next_hash_ += kHashEvery;
     }
-    if (log_ == nullptr) return;
-    if (const u64 host = host_ns(); host >= next_flush_ns_) {
-        log_->flush(now);
-        next_flush_ns_ = host + kFlushNs;
-    }
+    if (log_ != nullptr) log_->reached(now);
+}
+
+std::optional<PauseEvent> Recorder::trouble() {
+    const auto error = log_ != nullptr ? log_->trouble() : std::nullopt;
+    if (!error) return std::nullopt;
+    return PauseEvent{Pause::HostError, {}, error->text + "; what was recorded is kept, and going on tries again"};
 }
 
 void Recorder::jumped(Icount at, u64 ns, bool cut) {
@@ -52,8 +47,8 @@ void Recorder::jumped(Icount at, u64 ns, bool cut) {
 
 int Recorder::leave(Machine& machine, std::optional<Ending> ending, int status) {
     if (log_ == nullptr) return status;
-    if (ending && !log_->error()) log_->end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
-    return log_->error() ? 1 : status;
+    if (ending) log_->end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
+    return log_->trouble() ? 1 : status;
 }
 
 }  // namespace vmm::replay

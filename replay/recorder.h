@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recorder: the journal that notes what a replay cannot compute, and hashes by which it can check what it computed.
 //
-// Done: inputs, idle jumps cut by the host, a hash every kHashEvery steps and at the end, a chunk at least every 100 ms of host
-// time. When the file cannot be written the run ends with the reason and status 1. Document: docs/recording-format.md.
+// Done: inputs, idle jumps cut by the host, a hash every kHashEvery steps and at the end. When the file cannot be written the run
+// pauses with the reason; one that ends so has status 1. Document: docs/recording-format.md.
 #pragma once
 
 #include "replay/log_reader.h"
@@ -17,7 +17,9 @@ class Recorder final : public Journal {
     explicit Recorder(LogWriter* log, Recording* history = nullptr) : log_(log), history_(history) {}
 
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
-    bool over(Machine&) override { return log_ != nullptr && log_->error().has_value(); }
+    bool over(Machine&) override { return false; }
+    std::optional<PauseEvent> trouble() override;
+    bool try_again() override { return log_ == nullptr || log_->try_again(); }
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine&) override { return false; }
@@ -31,7 +33,6 @@ class Recorder final : public Journal {
     Recording* const history_;
     std::optional<Icount> last_input_;
     Icount next_hash_{kHashEvery};
-    u64 next_flush_ns_ = 0;                  // host time
 };
 
 }  // namespace vmm::replay

@@ -40,6 +40,8 @@ class Timeline final : public Journal, public TimeTravel {
     bool due(Icount now) const override { return !branch_ && !live() && replayer_.due(now); }
     bool over(Machine& machine) override { return !branch_ && (live() ? recorder_->over(machine) : replayer_.over(machine)); }
     PauseEvent end() const override { return replayer_.end(); }
+    std::optional<PauseEvent> trouble() override { return recorder_ != nullptr ? recorder_->trouble() : std::nullopt; }
+    bool try_again() override { return recorder_ == nullptr || recorder_->try_again(); }
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine& machine) override;

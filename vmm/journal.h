@@ -23,6 +23,9 @@ class Journal {
     virtual bool due(Icount) const { return false; }
     // Asked after the inputs were applied: the run ends here.
     virtual bool over(Machine& machine) = 0;
+    // What keeps the host from noting this run (a full disk): the machine pauses with it, until try_again() is true.
+    virtual std::optional<PauseEvent> trouble() { return std::nullopt; }
+    virtual bool try_again() { return true; }
     // Why it is over, for those who stay.
     virtual PauseEvent end() const { return {Pause::HistoryEnd, {}, {}}; }
     // Where the machine stops at the latest.

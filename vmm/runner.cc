@@ -13,6 +13,7 @@ constexpr u64 kSliceNs = 200'000;                  // host time of a slice, aime
 constexpr u64 kMinSlice = 10'000, kMaxSlice = 10'000'000;   // steps
 constexpr u64 kShortestSleepNs = 50'000;
 constexpr u64 kLongestSleepNs = 100'000'000;
+constexpr u64 kTryAgainNs = 1'000'000'000;
 
 class Run {
   public:
@@ -52,6 +53,10 @@ class Run {
 
     // One slice of a move forward. The program's exit status, if that is over.
     std::optional<int> forward() {
+        if (auto trouble = journal_.trouble()) {
+            pause(std::move(*trouble));
+            return std::nullopt;
+        }
         const Icount from = m_.icount();
         if (from != no_input_at_) apply(m_.inbox().take());
         o_.boundary();
@@ -101,7 +106,7 @@ class Run {
 
     void pause(PauseEvent event) {
         start_ = no_input_at_ = m_.icount();
-        paused_at_ = host_ns();
+        paused_at_ = tried_at_ = host_ns();
         control_.paused(std::move(event));
     }
 
@@ -110,7 +115,12 @@ class Run {
         if (!paused_at_) pause_begins();
         control_.wait_for_task(kLongestSleepNs);
         control_.run_tasks();
+        if (o_.unattended && control_.last_pause().why == Pause::HostError && host_ns() - tried_at_ >= kTryAgainNs) {
+            tried_at_ = host_ns();
+            if (journal_.try_again() && !control_.move()) control_.go({});
+        }
         if (!control_.move()) return;
+        if (journal_.trouble()) (void)journal_.try_again();
         host_zero_ += host_ns() - *paused_at_;
         paused_at_.reset();
         start_ = no_input_at_ = m_.icount();
@@ -207,6 +217,7 @@ class Run {
     Icount start_{~u64{0}};                            // breakpoints here were seen already
     Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
     std::optional<u64> paused_at_;                     // host time
+    u64 tried_at_ = 0;
 };
 
 }  // namespace

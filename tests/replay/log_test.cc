@@ -3,11 +3,14 @@
 // Document: docs/recording-format.md.
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "replay/log_reader.h"
 #include "replay/log_writer.h"
@@ -51,7 +54,8 @@ std::string small_log() {
     LogWriter& w = **writer;
     w.event(serial(5, "a"));
     w.event(serial(5, ""));
-    w.flush({9});
+    w.reached({9});
+    w.flush();
     w.event(idle(9, 123'456'789'012));
     w.hash({{1000}, 0x1122334455667788});
     w.event(serial(u64{1} << 40, std::string("\x00\xff\n", 3)));
@@ -59,7 +63,7 @@ std::string small_log() {
     w.event({{u64{1} << 40}, EventKind::Input, {InputKind::Request, static_cast<u8>(RequestKind::Nmi), {}}, 0});
     w.hash({{u64{1} << 41}, 1});
     w.end({{(u64{1} << 41) + 1}, Ending::DebugExit, 33, 42});
-    EXPECT_FALSE(w.error());
+    EXPECT_FALSE(w.trouble());
     return file.get();
 }
 
@@ -99,9 +103,11 @@ TEST(Log, flushed_twice_at_one_position_grows_once) {
     const TempFile file;
     auto writer = LogWriter::create(file.path, small_header());
     ASSERT_TRUE(writer);
-    (*writer)->flush({7});
+    (*writer)->reached({7});
+    (*writer)->flush();
     const auto size = file.get().size();
-    (*writer)->flush({7});
+    (*writer)->reached({7});
+    (*writer)->flush();
     EXPECT_EQ(file.get().size(), size);
     EXPECT_EQ(parse(file.get()).valid_to.v, 7u);
 }
@@ -111,8 +117,9 @@ TEST(Log, many_events_between_flushes_go_out_by_themselves) {
     auto writer = LogWriter::create(file.path, small_header());
     ASSERT_TRUE(writer);
     for (u64 i = 0; i < 3000; ++i) (*writer)->event(serial(i, std::string(100, 'x')));
+    for (unsigned waits = 0; waits < 1000 && file.get().size() < 1000; ++waits) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     const Recording r = parse(file.get());
-    EXPECT_GT(r.events.size(), 2000u);
+    EXPECT_GT(r.events.size(), 600u);
     EXPECT_EQ(r.events.back().at.v, r.events.size() - 1);
 }
 
@@ -204,6 +211,106 @@ TEST(LogWriter, does_not_overwrite_a_file_that_is_no_recording) {
     EXPECT_EQ(file.get(), "precious disk image");
     file.put(small_log());
     EXPECT_TRUE(LogWriter::create(file.path, small_header()));
+}
+
+// The host lets this process write files up to here.
+class FileLimit {
+  public:
+    explicit FileLimit(rlim_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        getrlimit(RLIMIT_FSIZE, &before_);
+        rlimit now = before_;
+        now.rlim_cur = bytes;
+        setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~FileLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+    FileLimit(const FileLimit&) = delete;
+    FileLimit& operator=(const FileLimit&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+// Does not compress.
+std::string noise(std::size_t bytes) {
+    std::mt19937 random(9);
+    std::string out(bytes, '\0');
+    for (char& c : out) c = static_cast<char>(random());
+    return out;
+}
+
+TEST(LogWriter, whose_disk_fills_up_loses_nothing_and_goes_on_when_there_is_room) {
+    const TempFile file;
+    auto writer = LogWriter::create(file.path, small_header());
+    ASSERT_TRUE(writer);
+    LogWriter& w = **writer;
+    w.event(serial(5, "before"));
+    w.reached({6});
+    w.flush();
+    ASSERT_FALSE(w.trouble());
+    const auto whole = file.get().size();
+    {
+        const FileLimit limit(whole + 100);
+        w.event(serial(7, noise(1000)));
+        w.reached({8});
+        w.flush();
+        ASSERT_TRUE(w.trouble());
+        EXPECT_EQ(w.trouble()->text, file.path + ": File too large");
+        EXPECT_EQ(file.get().size(), whole) << "a torn tail";
+        w.event(serial(9, "meanwhile"));
+        EXPECT_FALSE(w.try_again());
+        EXPECT_EQ(parse(file.get()).valid_to.v, 6u);
+    }
+    EXPECT_TRUE(w.try_again());
+    w.end({{10}, Ending::Quit, 0, 1});
+    const Recording r = parse(file.get());
+    ASSERT_EQ(r.events.size(), 3u);
+    EXPECT_EQ(r.events[1].input.data, noise(1000));
+    EXPECT_EQ(r.events[2].input.data, "meanwhile");
+    EXPECT_TRUE(r.end);
+    EXPECT_EQ(r.damage, "");
+}
+
+TEST(LogWriter, in_trouble_takes_more_than_its_queue_without_waiting) {
+    const TempFile file;
+    auto writer = LogWriter::create(file.path, small_header());
+    ASSERT_TRUE(writer);
+    const FileLimit limit(file.get().size());
+    for (u64 i = 0; i < 3 * LogWriter::kMostQueued >> 20; ++i) (*writer)->event(serial(i, std::string(1u << 20, 'x')));
+    EXPECT_TRUE((*writer)->trouble());
+}
+
+TEST(LogWriter, whose_file_is_deleted_says_so_and_writes_it_anew) {
+    const TempFile file;
+    auto writer = LogWriter::create(file.path, small_header());
+    ASSERT_TRUE(writer);
+    LogWriter& w = **writer;
+    w.event(serial(5, "before"));
+    w.flush();
+    std::filesystem::remove(file.path);
+    w.event(serial(6, "after"));
+    w.flush();
+    ASSERT_TRUE(w.trouble());
+    EXPECT_EQ(w.trouble()->text, file.path + ": was deleted while it was written");
+    EXPECT_TRUE(w.try_again());
+    w.end({{10}, Ending::Quit, 0, 1});
+    const Recording r = parse(file.get());
+    ASSERT_EQ(r.events.size(), 2u);
+    EXPECT_EQ(r.events[1].input.data, "after");
+    EXPECT_TRUE(r.end);
+}
+
+TEST(LogWriter, does_not_write_over_what_took_the_place_of_its_file) {
+    const TempFile file;
+    auto writer = LogWriter::create(file.path, small_header());
+    ASSERT_TRUE(writer);
+    std::filesystem::remove(file.path);
+    file.put("precious");
+    (*writer)->event(serial(6, "after"));
+    (*writer)->flush();
+    EXPECT_FALSE((*writer)->try_again());
+    EXPECT_EQ((*writer)->trouble()->text, file.path + ": was deleted, and another file is there now");
+    EXPECT_EQ(file.get(), "precious");
 }
 
 TEST(LogWriter, says_when_the_disk_is_full) {

@@ -2,6 +2,7 @@
 // The program: command line to machine, back ends to ports, and the run.
 #include <glib-unix.h>
 
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -143,6 +144,10 @@ int run(CommandLine given, const replay::Recording& recording) {
     options.no_reboot = config.no_reboot;
     options.no_shutdown = config.no_shutdown;
     options.start_paused = given.start_paused;
+    options.unattended = !given.gdb && config.host.monitors.empty();
+    control->observe([](Happening what, const PauseEvent& event) {
+        if (what == Happening::Paused && event.why == Pause::HostError) tell("the machine is paused: " + event.text);
+    });
     options.boundary = [&] {
         for (unsigned n = 0; n < 4; ++n)
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
@@ -163,6 +168,7 @@ int run(CommandLine given, const replay::Recording& recording) {
 }  // namespace vmm
 
 int main(int argc, char** argv) {
+    std::signal(SIGXFSZ, SIG_IGN);           // a file that may grow no more is an error like others
     const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
     if (!args.empty() && args[0] == "rr") return vmm::replay::rr_command(std::span(args).subspan(1));
     auto line = vmm::parse_command_line(argc, argv);

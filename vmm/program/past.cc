@@ -47,7 +47,7 @@ void Past::hold(Machine& machine, Control& control, const replay::Recording& rec
 }
 
 std::string Past::last_words() const {
-    if (log_ && log_->error()) return "recording stopped: " + log_->error()->text;
+    if (log_ && log_->trouble()) return "recording stopped: " + log_->trouble()->text + "; what is in the file replays";
     if (replayer_ && !recorder_) return "replay: " + replayer_->report();
     return {};
 }
