@@ -29,6 +29,7 @@ class CharInput {
     virtual void bytes(std::string_view data) = 0;      // 1..room() bytes
     virtual void send_break() {}
     virtual void focus(bool) {}                         // a shared line turned to or away from this user
+    virtual void peer(bool) {}                          // of a line of one's own: the other side is there, or has gone
 };
 
 // What a front end writes to.

@@ -38,14 +38,24 @@ WriteEnd write_fully(int fd, bool socket, std::string_view data, std::size_t chu
 // Where a back end delivers. Used on the I/O thread, but for connect().
 class InputSlot {
   public:
-    explicit InputSlot(IoThread& io) : io_(io) {}
-    void connect(CharInput* input) { io_.run_wait([&] { input_ = input; }); }
+    explicit InputSlot(IoThread& io, bool peer = true) : io_(io), peer_(peer) {}
+    void connect(CharInput* input) {
+        io_.run_wait([&] {
+            input_ = input;
+            if (input_ != nullptr && peer_) input_->peer(true);
+        });
+    }
+    void set_peer(bool there) {
+        peer_ = there;
+        if (input_ != nullptr) input_->peer(there);
+    }
     std::size_t room() const { return input_ != nullptr ? input_->room() : 0; }
     void deliver(std::string_view data) const { if (input_ != nullptr && !data.empty()) input_->bytes(data); }
 
   private:
     IoThread& io_;
     CharInput* input_ = nullptr;
+    bool peer_;                        // is anybody at the other end?
 };
 
 // One read of at most `max` bytes on the I/O thread, after poll said there is something.

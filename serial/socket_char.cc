@@ -21,7 +21,7 @@ class SocketChar final : public CharBackend {
           listener_(std::move(listener)),
           where_(std::move(where)),
           unlink_path_(std::move(unlink_path)),
-          slot_(host.io),
+          slot_(host.io, false),
           drain_(host.io, -1, [this] { return !ahead_.empty() && slot_.room() > 0; }, [this] { drain(); }) {
         host_.io.run_wait([&] {
             if (peer) adopt(std::move(peer));
@@ -61,8 +61,11 @@ class SocketChar final : public CharBackend {
     void adopt(std::shared_ptr<Fd> peer) {
         reading_ = peer;
         reader_ = std::make_unique<IoSource>(host_.io, peer->get(), [this] { return ahead_.size() < kReadAhead; }, [this] { read(); });
-        const std::lock_guard lock(peer_mutex_);
-        peer_ = std::move(peer);
+        {
+            const std::lock_guard lock(peer_mutex_);
+            peer_ = std::move(peer);
+        }
+        slot_.set_peer(true);
     }
     void accept() {
         const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -80,6 +83,7 @@ class SocketChar final : public CharBackend {
         }
         reader_.reset();
         reading_.reset();
+        slot_.set_peer(false);
     }
     void drain() {
         while (!ahead_.empty()) {

@@ -87,7 +87,7 @@ bool parse(std::string_view text, CharConfig& c) {
 // Every member once, with its key; a member left out does not compile, since the bindings must be as many as the members.
 template <class Visitor, class Config>
 void visit_host(Visitor& v, Config& host) {
-    auto& [name, accels, nographic, display, chardevs, serial, monitors, debugcon] = host;
+    auto& [name, accels, nographic, display, chardevs, serial, monitors, qmps, debugcon] = host;
     v("host.name", name);
     v("host.accel", accels);
     v("host.nographic", nographic);
@@ -95,6 +95,7 @@ void visit_host(Visitor& v, Config& host) {
     v("host.chardev", chardevs);
     v("host.serial", serial);
     v("host.monitor", monitors);
+    v("host.qmp", qmps);
     v("host.debugcon", debugcon);
 }
 

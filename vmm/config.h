@@ -35,6 +35,7 @@ struct HostConfig {
     std::vector<CharConfig> chardevs{};      // by id, in order of opening
     std::array<std::string, 4> serial{};     // ids; meaningful where the port is present, empty: nothing connected
     std::vector<std::string> monitors{};     // ids
+    std::vector<std::string> qmps{};         // ids
     std::string debugcon{};                  // id
 
     bool operator==(const HostConfig&) const = default;

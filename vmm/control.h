@@ -50,7 +50,7 @@ struct Go {
 };
 
 // What the machine did, for monitors' events. Resume and Pause come in pairs.
-enum class Happening : u8 { Resumed, Paused, Reset, Shutdown, PowerButton };
+enum class Happening : u8 { Resumed, Paused, Reset, HostReset, Shutdown, PowerButton };
 
 // Travel through what was recorded. Positions are icounts. Machine thread only.
 class TimeTravel {

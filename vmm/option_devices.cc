@@ -53,18 +53,27 @@ Result<void> add_monitor(OptionState& s, Text option, Text value) {
 Result<void> add_mon(OptionState& s, Text option, Text value) {
     constexpr Text kKeys[] = {"chardev", "mode"};
     std::string id;
-    bool first = true;
+    bool first = true, control = false;
     for (const KeyValue& kv : split_options(value)) {
         const bool bare = std::exchange(first, false) && !kv.has_value;
         if (bare || kv.key == "chardev") id = bare ? kv.key : kv.value;
-        else if (kv.key == "mode" && kv.value == "control") return not_yet(option, "mode=control");
-        else if (kv.key == "mode" && kv.value == "readline") continue;
-        else if (kv.key == "mode") return error(option, "mode= is readline, not " + quoted(kv.value));
+        else if (kv.key == "mode" && (kv.value == "readline" || kv.value == "control")) control = kv.value == "control";
+        else if (kv.key == "mode") return error(option, "mode= is readline or control, not " + quoted(kv.value));
         else return unknown_key(option, kv.key, kKeys);
     }
     if (id.empty()) return error(option, "chardev= is missing");
-    s.monitor_given = true;
-    s.line.config.host.monitors.push_back(id);
+    auto& host = s.line.config.host;
+    if (control) host.qmps.push_back(id);
+    else host.monitors.push_back(id);
+    s.monitor_given |= !control;
+    return {};
+}
+
+Result<void> add_qmp(OptionState& s, Text option, Text value) {
+    auto& host = s.line.config.host;
+    auto id = short_chardev(s, option, value, "qmp" + std::to_string(host.qmps.size()));
+    if (!id) return id.error();
+    if (!id->empty()) host.qmps.push_back(*id);
     return {};
 }
 

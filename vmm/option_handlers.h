@@ -68,6 +68,7 @@ Result<void> add_monitor(OptionState& s, Text option, Text value);
 Result<void> add_mon(OptionState& s, Text option, Text value);
 Result<void> set_gdb(OptionState& s, Text option, Text value);
 Result<void> set_gdb_default(OptionState& s, Text option, Text value);
+Result<void> add_qmp(OptionState& s, Text option, Text value);
 Result<void> set_debugcon(OptionState& s, Text option, Text value);
 Result<void> add_chardev(OptionState& s, Text option, Text value);
 Result<void> add_device(OptionState& s, Text option, Text value);

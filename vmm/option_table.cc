@@ -53,7 +53,8 @@ constexpr Option kOptions[] = {
 
     {"serial", "DEVICE", kCharGroup, "the next serial port, up to four: none, null, stdio, pty, file:PATH, unix:PATH[,server][,nowait], tcp:HOST:PORT[,server][,nowait], mon:stdio, chardev:ID", add_serial},
     {"monitor", "DEVICE", kCharGroup, "the monitor, on a device as for -serial", add_monitor},
-    {"mon", "[chardev=]ID[,mode=readline]", kCharGroup, "the monitor, on a -chardev", add_mon},
+    {"mon", "[chardev=]ID[,mode=readline|control]", kCharGroup, "the monitor, on a -chardev; control: QMP", add_mon},
+    {"qmp", "DEVICE", kCharGroup, "a monitor for programs (QMP), as in unix:PATH,server=on,wait=off", add_qmp},
     {"debugcon", "DEVICE", kCharGroup, "what the guest writes to port 0xe9, on a device as for -serial", set_debugcon},
     {"chardev", "KIND,id=ID[,...]", kCharGroup, "a device to refer to by id; 'help' lists the kinds", add_chardev},
 
@@ -90,7 +91,7 @@ constexpr Option kOptions[] = {
     {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
     {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
     {"snapshot", "", "", "", nullptr}, {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
-    {"object", "...", "", "", nullptr}, {"qmp", "DEVICE", "", "", nullptr},
+    {"object", "...", "", "", nullptr},
     {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
 };
 

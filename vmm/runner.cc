@@ -2,6 +2,7 @@
 #include "vmm/runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "vmm/host_clock.h"
 #include "vmm/tcg/translator.h"
@@ -85,8 +86,12 @@ class Run {
         PauseEvent event;
         if (stop == Stop::DebugPoint) event = {Pause::Point, m_.translator().hit(), {}};
         else if (go.one_step && now > from && !within(go)) event.why = Pause::Step;
-        else if (now > from && ((go.until && now >= *go.until) || (control_.break_at() && now == *control_.break_at()))) event.why = Pause::Position;
-        else return;
+        else if (now > from && ((go.until && now >= *go.until) || (control_.break_at() && now == *control_.break_at()))) {
+            event.why = Pause::Position;
+            if (control_.break_at() == now) control_.set_break_at(std::nullopt);
+        } else {
+            return;
+        }
         settle();
         if (control_.move()) pause(std::move(event));
     }
@@ -129,7 +134,12 @@ class Run {
     void pause_begins() { paused_at_ = host_ns(); }
 
     void apply(std::vector<Input> posted) {
-        for (const Input& input : journal_.inputs(m_.icount(), std::move(posted))) m_.inbox().apply(input);
+        for (const Input& input : journal_.inputs(m_.icount(), std::move(posted))) {
+            m_.inbox().apply(input);
+            if (input.kind != InputKind::Request) continue;
+            host_reset_ |= input.target == static_cast<u8>(RequestKind::Reset);
+            if (input.target == static_cast<u8>(RequestKind::PowerButton)) control_.happened(Happening::PowerButton);
+        }
     }
 
     Stop run(Icount limit) {
@@ -150,7 +160,7 @@ class Run {
             case Stop::DebugPoint:
             case Stop::Idle: return std::nullopt;
             case Stop::Reset:
-                control_.happened(Happening::Reset);
+                control_.happened(std::exchange(host_reset_, false) ? Happening::HostReset : Happening::Reset);
                 if (!o_.no_reboot) return std::nullopt;
                 return finish(Ending::Reset, 0);
             case Stop::PowerOff: return finish(Ending::PowerOff, 0);
@@ -216,6 +226,7 @@ class Run {
     u64 slice_ = 100'000;
     Icount start_{~u64{0}};                            // breakpoints here were seen already
     Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
+    bool host_reset_ = false;                          // the reset that comes is not the guest's
     std::optional<u64> paused_at_;                     // host time
     u64 tried_at_ = 0;
 };

@@ -116,7 +116,7 @@ int run(CommandLine given, const replay::Recording& recording) {
     const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
     if (!past) return fail(past.error().text);
     const QuitSignals signals(io, quit);
-    auto frontends = Frontends::open(given, io, *control, tell);
+    auto frontends = Frontends::open(given, io, *control, *chars, tell);
     if (!frontends) return fail(frontends.error().text);
 
     NoInput no_input;
@@ -155,6 +155,7 @@ int run(CommandLine given, const replay::Recording& recording) {
     };
     const int status = run_machine(*control, options, (*past)->journal());
     (*frontends)->program_ends(status);
+    chars->give_up();                        // a client that does not read does not hold up the end
     frontends->reset();
     for (CharLine* line : lines)
         if (line != nullptr) line->connect(nullptr);

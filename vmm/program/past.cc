@@ -8,7 +8,7 @@ namespace vmm {
 Result<std::unique_ptr<Past>> Past::make(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control,
                                          std::function<void(bool)> open) {
     std::unique_ptr<Past> past(new Past(replayed));
-    past->looked_at_ = line.gdb.has_value() || !line.config.host.monitors.empty();
+    past->looked_at_ = line.gdb.has_value() || !line.config.host.monitors.empty() || !line.config.host.qmps.empty();
     const bool wanted = line.rr == Rr::Live || line.gdb.has_value();
     switch (line.rr) {
         case Rr::None:
