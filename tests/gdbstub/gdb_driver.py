@@ -45,14 +45,15 @@ class Lines:
 class Vmm:
     """`vmm` with a debugger's port of its own choice."""
 
-    def __init__(self, program, *arguments, gdb="tcp:127.0.0.1:0", paused=True):
+    def __init__(self, program, *arguments, gdb="tcp:127.0.0.1:0", paused=True, typing=False):
         self.process = subprocess.Popen([program, *map(str, arguments), "-gdb", gdb, *(["-S"] if paused else [])],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdin=subprocess.PIPE if typing else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        bufsize=0)
         self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
         self.remote = self.err.wait_for(r"gdb: target remote (\S+?)[;\n]").group(1)
 
-    def packets(self):
-        return Packets(self.remote)
+    def type(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
 
     def wait(self, seconds=WAIT):
         return self.process.wait(seconds)
@@ -64,8 +65,9 @@ class Vmm:
     def close(self):
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for end in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if end:
+                end.close()
 
 
 class Gdb:
