@@ -20,6 +20,7 @@ static const struct Program kPrograms[] = {
     {"crc32", bench_crc32},           {"qsort", bench_qsort},       {"sieve", bench_sieve},
     {"chase", bench_chase},           {"bytecode", bench_bytecode}, {"muldiv64", bench_muldiv64},
     {"longdouble", bench_longdouble}, {"x87trig", bench_x87trig},   {"sse2matrix", bench_sse2matrix},
+    {"branches", bench_branches},     {"calls", bench_calls},       {"rep", bench_rep},
     {"memcpy", bench_memcpy},         {"strings", bench_strings},   {"getpid", bench_getpid},
     {"pipe", bench_pipe},             {"mmap", bench_mmap},         {"fork", bench_fork},
 };
