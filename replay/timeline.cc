@@ -60,6 +60,12 @@ void Timeline::follow() {
     replayer_.set_end(furthest_);
 }
 
+bool Timeline::over(Machine& machine) {
+    if (branch_) return false;
+    if (live()) return recorder_->over(machine);
+    return (ended_ && machine.icount() == head()) || replayer_.over(machine);
+}
+
 Icount Timeline::stop(Icount now, Icount limit) {
     if (branch_) return limit;
     if (live()) return recorder_->stop(now, limit);
@@ -156,6 +162,7 @@ void Timeline::thin() {
 
 void Timeline::restore(Icount at) {
     const Kept& kept = kept_.at(at);
+    ended_ = false;
     store_.restore(kept.machine);
     replayer_.restore(kept.cursor);
     mark_at_ = at;
@@ -179,8 +186,13 @@ Timeline::Arrived Timeline::run_to(Icount target, const DebugPoints* points, Ico
         arrived(machine_);
         switch (why) {
             case Stop::DebugPoint: return Arrived::Point;
+            case Stop::Reset:
+                ended_ = recorder_ == nullptr && machine_.icount() == head();
+                break;
             case Stop::PowerOff:
-            case Stop::DebugExit: return machine_.icount() == target ? Arrived::There : Arrived::End;
+            case Stop::DebugExit:
+                ended_ = machine_.icount() == head();
+                return machine_.icount() == target ? Arrived::There : Arrived::End;
             case Stop::Idle:
                 if (replayer_.idle(machine_) && machine_.icount() != from) {
                     machine_.run(machine_.icount());
@@ -294,6 +306,7 @@ void Timeline::rejoin() {
     if (!branch_) return;
     const Kept kept = std::move(*branch_);
     branch_.reset();
+    ended_ = false;
     store_.restore(kept.machine);
     replayer_.restore(kept.cursor);
     mark_at_ = kept.machine.at;

@@ -38,7 +38,7 @@ class Timeline final : public Journal, public TimeTravel {
     // --- Journal
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
     bool due(Icount now) const override { return !branch_ && !live() && replayer_.due(now); }
-    bool over(Machine& machine) override { return !branch_ && (live() ? recorder_->over(machine) : replayer_.over(machine)); }
+    bool over(Machine& machine) override;
     PauseEvent end() const override { return replayer_.end(); }
     std::optional<PauseEvent> trouble() override { return recorder_ != nullptr ? recorder_->trouble() : std::nullopt; }
     bool try_again() override { return recorder_ == nullptr || recorder_->try_again(); }
@@ -93,6 +93,7 @@ class Timeline final : public Journal, public TimeTravel {
     Icount mark_at_{};               // the last checkpoint that was passed, and the CPU time then
     u64 mark_ns_ = 0;
     bool open_ = true, interruptible_ = true;
+    bool ended_ = false;             // the machine came to its own end here, where the recording says so
     bool searching_ = false;         // passing over a stretch that has its checkpoint
     double ns_per_step_ = 1.5;       // of late
     std::optional<Kept> branch_;     // where it began

@@ -59,6 +59,10 @@ class Run {
             return std::nullopt;
         }
         const Icount from = m_.icount();
+        if (from == ended_at_) {
+            control_.paused({Pause::Ended, {}, "the guest has ended"});
+            return std::nullopt;
+        }
         if (from != no_input_at_) apply(m_.inbox().take());
         o_.boundary();
         if (journal_.over(m_)) return over();
@@ -172,6 +176,7 @@ class Run {
     // The guest ended. With somebody to look at it the machine stays; it stands still from here on.
     std::optional<int> finish(Ending ending, int status) {
         control_.happened(Happening::Shutdown);
+        ended_at_ = m_.icount();
         if (!o_.no_shutdown && !control_.held()) return journal_.leave(m_, ending, status);
         pause({Pause::Ended, {}, "the guest " + std::string(ending == Ending::PowerOff ? "powered off" : ending == Ending::Reset ? "reset" : "exited")});
         return std::nullopt;
@@ -226,6 +231,7 @@ class Run {
     u64 slice_ = 100'000;
     Icount start_{~u64{0}};                            // breakpoints here were seen already
     Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
+    Icount ended_at_{~u64{0}};                         // the guest ended here; there is no way forward
     bool host_reset_ = false;                          // the reset that comes is not the guest's
     std::optional<u64> paused_at_;                     // host time
     u64 tried_at_ = 0;

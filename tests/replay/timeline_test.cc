@@ -168,6 +168,26 @@ TEST(Timeline, reverse_continue_stops_before_the_write) {
     EXPECT_EQ(t.machine->memory().load(GuestPhys{address}, 4), old + 1);
 }
 
+// Beyond the end that a guest made itself there is nothing, however one came there.
+TEST(Timeline, the_guests_own_end_is_the_end) {
+    if (!std::filesystem::exists(guest_file("vmlinuz-686"))) GTEST_SKIP() << "no guests; tools/guests makes them";
+    MachineConfig config = kernel_config("686", "vmm.run=poweroff quiet");
+    config.initrd.clear();                                    // it panics, and resets
+    config.append = "console=ttyS0 quiet panic=-1";
+    config.no_reboot = true;
+    const Recording r = record(16, ~u64{0}, config, false, ~u64{0});
+    ASSERT_TRUE(r.end);
+    ASSERT_EQ(r.end->ending, Ending::Reset);
+    Traveller t(r);
+    for (unsigned i = 0; i < 2; ++i) {
+        ASSERT_TRUE(t.line.seek(r.end->at));
+        EXPECT_TRUE(t.line.over(*t.machine));
+        EXPECT_EQ(t.line.end().why, Pause::HistoryEnd) << t.line.end().text;
+        ASSERT_TRUE(t.line.seek(Icount{r.end->at.v / 2}));
+        EXPECT_FALSE(t.line.over(*t.machine));
+    }
+}
+
 TEST(Timeline, ends_of_history_are_said) {
     const Recording r = record(15, 3'000'000);
     Traveller t(r);
