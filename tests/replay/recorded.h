@@ -45,6 +45,7 @@ inline replay::Recording record(unsigned seed, u64 until, MachineConfig config =
     std::mt19937 random(seed);
     RunnerOptions options;
     options.sleep = config.sleep;
+    options.no_reboot = config.no_reboot;
     unsigned boundaries = 0;
     Icount last{~u64{0}};
     u64 still = 0, total = 0;
