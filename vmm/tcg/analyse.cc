@@ -14,7 +14,7 @@ bool observes_flags(const Insn& insn, u32 mode) {
     switch (insn.op) {
         case Op::Push: case Op::Pop: case Op::Call: case Op::CallInd: case Op::Ret: case Op::Leave:
         case Op::Div: case Op::Idiv: case Op::Stos: case Op::Lods: case Op::Movs:
-        case Op::Pushf:
+        case Op::Pushf: case Op::Popf: case Op::PushSeg:
             return true;
         default: return ends_block(insn);
     }

@@ -2,6 +2,7 @@
 // A translated block and the links between blocks.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -64,6 +65,13 @@ struct HelperCall {
     u32 eip = 0;
     u32 pending = 0;         // steps of the block not yet done when this instruction starts, itself included
 };
+
+// The steps of the block behind `code`, which stand in front of it; more than any budget when it is dead.
+inline i64 steps_of(const u8* code) {
+    i64 steps;
+    std::memcpy(&steps, code - sizeof steps, sizeof steps);
+    return steps;
+}
 
 struct Block {
     BlockKey key;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace vmm::tcg {
 namespace {
@@ -56,6 +57,8 @@ void CodeCache::invalidate(Block& block) {
     const auto rel = static_cast<i32>(block.dead_entry - (entry + 5));
     entry[0] = 0xe9;
     std::memcpy(entry + 1, &rel, 4);
+    constexpr i64 kNever = std::numeric_limits<i64>::max();
+    std::memcpy(entry - sizeof kNever, &kNever, sizeof kNever);
     for (Link* in : block.incoming) {
         in->to = nullptr;
         patch(*in, in->unlinked, 0);

@@ -159,7 +159,8 @@ class Cpu final : public MemoryWatcher {
         i64 budget = 0;            // steps left after the present block, as generated code last stored it
         u64 limit = 0;             // clock.icount() at budget 0
         u32 pending = 0;           // steps of the present block not yet done, this instruction included
-        u64 mode_key = 0;          // mode << 32, for the jump cache
+        u8* tables = nullptr;      // TLB tables that the next block runs with
+        u32 scratch = 0;
         u64 flags = 0;             // arithmetic flags in the form of emitter.h
         // Which of the guest's registers are in the host's units now instead of in `s`. Never anything outside of generated
         // code: helpers and the dispatcher find all of `s` in place.

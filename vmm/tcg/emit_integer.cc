@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instructions that generated code does itself: moves, arithmetic, shifts, stack, branches. What is not listed in
-// emits_inline() goes to its helper.
+// The instructions that generated code does itself: the list of them, moves and arithmetic; emit_shift.cc, emit_branch.cc,
+// emit_simd.cc and emit_x87.cc have the others. What is not listed in emits_inline() goes to its helper.
 #include "vmm/check.h"
 #include "vmm/tcg/emitter.h"
 
@@ -47,14 +47,6 @@ bool memory_ok(const Insn& insn, u32 mode) {
 
 bool stack_ok(u32 mode) { return (mode & kModeStack32) != 0 && seg_open(kSs, mode); }
 
-u32 signed_imm(u32 imm, unsigned width) {
-    switch (width) {
-        case 1: return static_cast<u32>(static_cast<i8>(imm));
-        case 2: return static_cast<u32>(static_cast<i16>(imm));
-        default: return imm;
-    }
-}
-
 }  // namespace
 
 bool emits_inline(const Insn& insn, u32 mode) {
@@ -66,8 +58,9 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Nop: case Op::Pause: case Op::Prefetch: return true;
         case Op::Lea: return w0 == 4;
         case Op::Mov: case Op::Add: case Op::Or: case Op::Adc: case Op::Sbb: case Op::And: case Op::Sub: case Op::Xor:
-        case Op::Cmp: case Op::Test: case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: case Op::Movzx: case Op::Movsx:
-        case Op::Setcc: case Op::Cmov:
+        case Op::Cmp: case Op::Test: case Op::Movzx: case Op::Movsx:
+            return memory_ok(insn, mode);
+        case Op::Inc: case Op::Dec: case Op::Neg: case Op::Not: case Op::Setcc: case Op::Cmov:
             return operands;
         case Op::Xchg: case Op::Cmpxchg: case Op::Xadd:
             return operands && !high && !(insn.is_reg(1) && insn.operand[1].width == 1 && insn.operand[1].reg >= 4);
@@ -75,13 +68,13 @@ bool emits_inline(const Insn& insn, u32 mode) {
             // A masked count of zero is a NOP; 8- and 16-bit rotates by multiples of the width have flag rules of their own.
             if (!operands) return false;
             if (insn.operand[1].kind == OperandKind::Imm) return (insn.imm & 31) != 0 && (insn.imm & 31) < 8 * w0;
-            return w0 == 4 && insn.is_reg(0);
+            return w0 == 4;
         case Op::Shld: case Op::Shrd:
-            return w0 == 4 && insn.is_reg(0) && (insn.operand[2].kind != OperandKind::Imm || (insn.imm & 31) != 0);
+            return operands && w0 == 4 && (insn.operand[2].kind != OperandKind::Imm || (insn.imm & 31) != 0);
         case Op::Imul: return operands && w0 == 4;
         case Op::Mul: case Op::Imul1: case Op::Div: case Op::Idiv: return operands && w0 == 4;
         case Op::Bt: case Op::Bts: case Op::Btr: case Op::Btc:
-            return operands && w0 == 4 && (insn.is_reg(0) || insn.operand[1].kind == OperandKind::Imm);
+            return operands && w0 == 4 && (insn.is_reg(0) || insn.operand[1].kind == OperandKind::Imm || insn.mem.addr_size == 4);
         case Op::Bsf: case Op::Bsr: return operands && w0 == 4;
         case Op::Bswap: return w0 == 4;
         case Op::Cbw: case Op::Cwd: return insn.op_size == 4;
@@ -100,6 +93,8 @@ bool emits_inline(const Insn& insn, u32 mode) {
         case Op::Lods: case Op::Stos: return insn.rep == Rep::None && insn.mem.addr_size == 4 && seg_open(insn.op == Op::Lods ? insn.mem.seg : kEs, mode);
         // With CPL 0 no virtual-8086 or VIF rules apply.
         case Op::Pushf: return (mode & kModeUser) == 0 && stack_ok(mode) && insn.op_size == 4;
+        case Op::Popf: return (mode & kModeRing0) != 0 && stack_ok(mode) && insn.op_size == 4;
+        case Op::PushSeg: return stack_ok(mode) && insn.op_size == 4;
         case Op::Cli: return (mode & kModeRing0) != 0;
         case Op::Cld: case Op::Std: return true;
         case Op::MovSeg: return insn.is_reg(0) && w0 == 4;
@@ -121,6 +116,12 @@ void Emitter::alu(const Insn& insn) {
     const bool carry = insn.op == Op::Adc || insn.op == Op::Sbb;
     const bool imm = insn.operand[1].kind == OperandKind::Imm;
     const u32 value = signed_imm(insn.imm, w);
+    if (w == 1 && !byte_registers_ok(insn)) {
+        if (insn.op == Op::Test) return alu_bytes(insn, false, nullptr, &Code::test);
+        const Row* row = kRows;
+        while (row->op != insn.op) ++row;
+        return alu_bytes(insn, row->writes, row->rr, row->ri);
+    }
     if (insn.op == Op::Test) {
         if (insn.is_mem(0)) {
             const auto e = mem(insn, w, false);
@@ -152,6 +153,55 @@ void Emitter::alu(const Insn& insn) {
     produced();
 }
 
+// A byte register in a form that any instruction can name. AH to BH are taken out to `scratch`, and the host's flags lost.
+Xbyak::Reg Emitter::byte_source(unsigned gpr, const Reg32& scratch) {
+    if (gpr < 4) return reg(gpr, 1);
+    Code::mov(scratch, r32(gpr - 4));
+    shr(scratch, 8);
+    return Xbyak::Reg8(scratch.getIdx());
+}
+
+// Into AH to BH; the host's flags stay.
+void Emitter::byte_result(unsigned gpr, const Xbyak::Reg8& from) {
+    const auto whole = state(&cpu_.jit.scratch);
+    Code::mov(whole, r32(gpr - 4));
+    Code::mov(byte[whole.getRegExp() + 1], from);
+    Code::mov(r32(gpr - 4), whole);
+}
+
+// `rr` is null for TEST, whose operands have no order.
+void Emitter::alu_bytes(const Insn& insn, bool writes, void (Code::*rr)(const Xbyak::Operand&, const Xbyak::Operand&),
+                        void (Code::*ri)(const Xbyak::Operand&, u32)) {
+    const bool carry = insn.op == Op::Adc || insn.op == Op::Sbb;
+    clobber();
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, 1, writes);
+        const auto source = byte_source(insn.operand[1].reg, r11d);
+        if (carry) need_carry();
+        if (rr == nullptr) Code::test(byte[e], source);
+        else (this->*rr)(byte[e], source);
+        return produced();
+    }
+    const unsigned d = insn.operand[0].reg;
+    RegExp e;
+    if (insn.is_mem(1)) e = mem(insn, 1, false);
+    const auto to = byte_source(d, r11d);
+    if (insn.is_mem(1)) {
+        if (carry) need_carry();
+        (this->*rr)(to, byte[e]);
+    } else if (insn.operand[1].kind == OperandKind::Imm) {
+        if (carry) need_carry();
+        (this->*ri)(to, signed_imm(insn.imm, 1));
+    } else {
+        const auto source = byte_source(insn.operand[1].reg, r9d);
+        if (carry) need_carry();
+        if (rr == nullptr) Code::test(to, source);
+        else (this->*rr)(to, source);
+    }
+    if (writes && d >= 4) byte_result(d, r11b);
+    produced();
+}
+
 void Emitter::inc_dec(const Insn& insn) {
     const unsigned w = insn.operand[0].width;
     auto apply = [&](const Xbyak::Operand& o) {
@@ -173,104 +223,6 @@ void Emitter::inc_dec(const Insn& insn) {
         apply(reg(insn.operand[0].reg, w));
     }
     if (insn.op != Op::Not) produced();
-}
-
-void Emitter::shift(const Insn& insn) {
-    const unsigned w = insn.operand[0].width;
-    const bool rotate = insn.op == Op::Rol || insn.op == Op::Ror;
-    if (insn.operand[1].kind == OperandKind::Imm) {
-        const int count = static_cast<int>(insn.imm & 31);
-        auto apply = [&](const Xbyak::Operand& o) {
-            if (rotate && (live_after() & (kSf | kZf | kAf | kPf)) != 0) need_host_flags();  // they stay
-            switch (insn.op) {
-                case Op::Shl: shl(o, count); break;
-                case Op::Shr: shr(o, count); break;
-                case Op::Sar: sar(o, count); break;
-                case Op::Rol: rol(o, count); break;
-                default: ror(o, count); break;
-            }
-        };
-        if (insn.is_mem(0)) {
-            const auto e = mem(insn, w, true);
-            apply(at(w, e));
-        } else {
-            apply(reg(insn.operand[0].reg, w));
-        }
-        // Undefined and therefore cleared: AF of a shift, OF of a count other than 1.
-        return produced(rotate ? 0xff : 0xef, count != 1);
-    }
-    shift_by_cl(insn, rotate);
-}
-
-// By CL, on a 32-bit register.
-void Emitter::shift_by_cl(const Insn& insn, bool rotate) {
-    const Reg32 r = r32(insn.operand[0].reg);
-    auto apply = [&] {
-        switch (insn.op) {
-            case Op::Shl: shl(r, cl); break;
-            case Op::Shr: shr(r, cl); break;
-            case Op::Sar: sar(r, cl); break;
-            case Op::Rol: rol(r, cl); break;
-            case Op::Shld: shld(r, r32(insn.operand[1].reg), cl); break;
-            case Op::Shrd: shrd(r, r32(insn.operand[1].reg), cl); break;
-            default: ror(r, cl); break;
-        }
-    };
-    if (live_after() == 0) {
-        apply();
-        flags_ = Flags::Dead;
-        return;
-    }
-    // A masked count of 0 leaves the flags, so they are in RAX on both ways.
-    clobber();
-    Xbyak::Label done;
-    Code::test(cl, 31);
-    jz(done);
-    Code::mov(r9d, ecx);
-    if (rotate) load_host_flags();
-    apply();
-    lahf();
-    seto(al);
-    if (!rotate) and_(ah, 0xef);
-    and_(r9d, 31);
-    Code::cmp(r9d, 1);
-    je(done);
-    Code::mov(al, 0);
-    L(done);
-    flags_ = Flags::Rax;
-}
-
-void Emitter::double_shift(const Insn& insn) {
-    if (insn.operand[2].kind != OperandKind::Imm) return shift_by_cl(insn, false);
-    const auto count = static_cast<Xbyak::uint8>(insn.imm & 31);
-    if (insn.op == Op::Shld) shld(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
-    else shrd(r32(insn.operand[0].reg), r32(insn.operand[1].reg), count);
-    produced(0xef, count != 1);
-}
-
-// PUSHFD at CPL 0: EFLAGS without VM and RF, the arithmetic flags from RAX.
-void Emitter::push_flags() {
-    const auto e = access(stack_linear(-4), 4, true);
-    Code::mov(r11d, eax);
-    shr(r11d, 8);
-    and_(r11d, kArithFlags & 0xff);
-    xchg(r11d, eax);
-    and_(r11d, 1);
-    shl(r11d, 11);
-    or_(r11d, eax);
-    Code::mov(eax, state(&cpu_.s.eflags));
-    and_(eax, static_cast<u32>(~(kArithFlags | kVm | kRf)));
-    or_(eax, r11d);
-    Code::mov(dword[e], eax);
-    // RAX again, from the image.
-    Code::mov(r11d, eax);
-    and_(eax, kArithFlags & 0xff);
-    shl(eax, 8);
-    shr(r11d, 11);
-    and_(r11d, 1);
-    or_(eax, r11d);
-    lea(r15d, ptr[r15 - 4]);
-    flags_ = Flags::Rax;
 }
 
 void Emitter::mul(const Insn& insn) {
@@ -340,51 +292,34 @@ void Emitter::div(const Insn& insn) {
     flags_ = Flags::Rax;
 }
 
-void Emitter::bit_test(const Insn& insn) {
-    const bool imm = insn.operand[1].kind == OperandKind::Imm;
-    // ZF stays and the rest is undefined: cleared. Not every host leaves ZF alone, so it is kept by hand.
-    const bool keep = (live_after() & ~kCf) != 0;
-    if (keep) clobber();
-    auto apply = [&](const Xbyak::Operand& o) {
-        const auto n = static_cast<Xbyak::uint8>(insn.imm & 31);
-        switch (insn.op) {
-            case Op::Bt: imm ? bt(o, n) : bt(o, r32(insn.operand[1].reg)); break;
-            case Op::Bts: imm ? bts(o, n) : bts(o, r32(insn.operand[1].reg)); break;
-            case Op::Btr: imm ? btr(o, n) : btr(o, r32(insn.operand[1].reg)); break;
-            default: imm ? btc(o, n) : btc(o, r32(insn.operand[1].reg)); break;
-        }
-    };
-    if (insn.is_mem(0)) {
-        const auto e = mem(insn, 4, insn.op != Op::Bt);
-        apply(dword[e]);
-    } else {
-        apply(r32(insn.operand[0].reg));
-    }
-    if (!keep) return produced(0x01, true);
-    setc(r9b);
-    and_(eax, 0x4000);
-    movzx(r9d, r9b);
-    shl(r9d, 8);
-    or_(eax, r9d);
-    flags_ = Flags::Rax;
-}
-
-void Emitter::bit_scan(const Insn& insn) {
+void Emitter::move_bytes(const Insn& insn) {
     clobber();
-    if (insn.is_mem(1)) {
-        const auto e = mem(insn, 4, false);
-        Code::mov(r11d, dword[e]);
-    } else {
-        Code::mov(r11d, r32(insn.operand[1].reg));
+    if (insn.is_mem(0)) {
+        const auto e = mem(insn, 1, true);
+        Code::mov(byte[e], byte_source(insn.operand[1].reg, r11d));
+        return;
     }
-    if (insn.op == Op::Bsf) bsf(r9d, r11d);
-    else bsr(r9d, r11d);
-    cmovnz(r32(insn.operand[0].reg), r9d);  // a zero source leaves the destination
-    produced(0x40, true);
+    const unsigned d = insn.operand[0].reg;
+    if (insn.is_mem(1)) {
+        const auto e = mem(insn, 1, false);
+        movzx(r11d, byte[e]);
+    } else if (insn.operand[1].kind == OperandKind::Imm) {
+        Code::mov(r11d, insn.imm & 0xff);
+    } else {
+        movzx(r11d, byte_source(insn.operand[1].reg, r11d));
+    }
+    if (d < 4) {
+        Code::mov(reg(d, 1), r11b);
+        return;
+    }
+    shl(r11d, 8);
+    and_(r32(d - 4), ~0xff00u);
+    or_(r32(d - 4), r11d);
 }
 
 void Emitter::move(const Insn& insn) {
     const unsigned w = insn.operand[0].width;
+    if (w == 1 && !byte_registers_ok(insn)) return move_bytes(insn);
     if (insn.is_mem(0)) {
         const auto e = mem(insn, w, true);
         if (insn.operand[1].kind == OperandKind::Imm) store_imm(at(w, e), signed_imm(insn.imm, w));
@@ -413,7 +348,8 @@ void Emitter::extend(const Insn& insn) {
         if (insn.op == Op::Movzx) movzx(d, at(from, e));
         else movsx(d, at(from, e));
     } else {
-        const auto s = reg(insn.operand[1].reg, from);
+        if (from == 1 && insn.operand[1].reg >= 4) clobber();
+        const auto s = from == 1 && !byte_registers_ok(insn) ? byte_source(insn.operand[1].reg, r11d) : reg(insn.operand[1].reg, from);
         if (insn.op == Op::Movzx) movzx(d, s);
         else movsx(d, s);
     }
@@ -468,103 +404,6 @@ void Emitter::exchange(const Insn& insn) {
     produced();
 }
 
-void Emitter::push_value(const Insn& insn) {
-    if (insn.is_mem(0)) {
-        const auto from = mem(insn, 4, false);
-        Code::mov(r11d, dword[from]);
-    }
-    const Reg64 lin = stack_linear(-4);
-    const auto e = access(lin, 4, true);
-    if (insn.is_mem(0)) Code::mov(dword[e], r11d);
-    else if (insn.is_reg(0)) Code::mov(dword[e], r32(insn.operand[0].reg));
-    else store_imm(dword[e], signed_imm(insn.imm, insn.operand[0].width == 1 ? 1 : 4));
-    lea(r15d, ptr[r15 - 4]);
-}
-
-void Emitter::pop_value(const Insn& insn) {
-    const auto e = access(stack_linear(0), 4, false);
-    if (insn.operand[0].reg == kEsp) {
-        Code::mov(r15d, dword[e]);
-        return;
-    }
-    Code::mov(r32(insn.operand[0].reg), dword[e]);
-    lea(r15d, ptr[r15 + 4]);
-}
-
-void Emitter::call_near(const Insn& insn) {
-    const u32 next = a_->next_eip;
-    if (insn.op == Op::CallInd) {
-        if (insn.is_mem(0)) {
-            const auto from = mem(insn, 4, false);
-            Code::mov(r11d, dword[from]);
-        } else {
-            Code::mov(r11d, r32(insn.operand[0].reg));
-        }
-    }
-    const auto e = access(stack_linear(-4), 4, true);
-    store_imm(dword[e], next);
-    lea(r15d, ptr[r15 - 4]);
-    left_ = true;
-    clobber();
-    if (insn.op == Op::CallInd) {
-        Code::mov(r9d, r11d);
-        jump_to_r9();
-    } else {
-        edge(0, next + insn.imm);
-    }
-}
-
-void Emitter::return_near(const Insn& insn) {
-    const auto e = access(stack_linear(0), 4, false);
-    Code::mov(r9d, dword[e]);
-    lea(r15d, ptr[r15 + static_cast<int>(4 + (insn.operand_count != 0 ? insn.imm & 0xffff : 0))]);
-    left_ = true;
-    clobber();
-    jump_to_r9();
-}
-
-void Emitter::jcc(const Insn& insn) {
-    const u32 wrap = (mode_ & kMode32) != 0 ? ~u32{0} : 0xffff;
-    const u32 next = a_->next_eip & wrap;
-    const u32 target = (next + insn.imm) & wrap;
-    Xbyak::Label taken;
-    if (insn.op == Op::Jcc) {
-        need_host_flags();
-        materialise();
-        switch (insn.cond) {
-            case 0: jo(taken, T_NEAR); break;
-            case 1: jno(taken, T_NEAR); break;
-            case 2: jb(taken, T_NEAR); break;
-            case 3: jae(taken, T_NEAR); break;
-            case 4: jz(taken, T_NEAR); break;
-            case 5: jnz(taken, T_NEAR); break;
-            case 6: jbe(taken, T_NEAR); break;
-            case 7: ja(taken, T_NEAR); break;
-            case 8: js(taken, T_NEAR); break;
-            case 9: jns(taken, T_NEAR); break;
-            case 10: jp(taken, T_NEAR); break;
-            case 11: jnp(taken, T_NEAR); break;
-            case 12: jl(taken, T_NEAR); break;
-            case 13: jge(taken, T_NEAR); break;
-            case 14: jle(taken, T_NEAR); break;
-            default: jg(taken, T_NEAR); break;
-        }
-    } else {
-        clobber();
-        if (insn.op == Op::Loop) {
-            dec(ecx);
-            jnz(taken, T_NEAR);
-        } else {
-            Code::test(ecx, ecx);
-            jz(taken, T_NEAR);
-        }
-    }
-    left_ = true;
-    edge(0, next);
-    L(taken);
-    edge(1, target);
-}
-
 // LODS and STOS without REP, going up. Downwards is for the helper.
 void Emitter::string_step(const Insn& insn) {
     clobber();
@@ -609,12 +448,13 @@ void Emitter::inline_instruction(const Insn& insn) {
         case Op::Shl: case Op::Shr: case Op::Sar: case Op::Rol: case Op::Ror: return shift(insn);
         case Op::Shld: case Op::Shrd: return double_shift(insn);
         case Op::Pushf: return push_flags();
+        case Op::Popf: return pop_flags();
+        case Op::PushSeg: return push_segment(insn);
         case Op::Cli: clobber(); and_(state(&cpu_.s.eflags), static_cast<u32>(~kIf)); return;
         case Op::Cld: clobber(); and_(state(&cpu_.s.eflags), static_cast<u32>(~kDf)); return;
         case Op::Std: clobber(); or_(state(&cpu_.s.eflags), kDf); return;
         case Op::MovSeg:
-            movzx(r32(insn.operand[0].reg), word[r14 + static_cast<int>(reinterpret_cast<const u8*>(&cpu_.s.seg[insn.operand[1].reg].selector) -
-                                                                        reinterpret_cast<const u8*>(&cpu_))]);
+            movzx(r32(insn.operand[0].reg), selector(insn.operand[1].reg));
             return;
         case Op::Imul: case Op::Mul: case Op::Imul1: return mul(insn);
         case Op::Div: case Op::Idiv: return div(insn);

@@ -137,15 +137,22 @@ void Emitter::emit_thunks() {
     mov(rax, reinterpret_cast<u64>(helper_));
     call(rax);
     add(rsp, 8);
-    test(eax, eax);
-    Xbyak::Label out;
-    jnz(out);
+    Xbyak::Label out, elsewhere;
+    cmp(rax, kLeave);
+    je(out);
+    ja(elsewhere);
     load_all();
     ret();
     L(out);
     add(rsp, 8);  // the return address
     xor_(eax, eax);
     jmp(leave);
+    L(elsewhere);
+    add(rsp, 8);
+    mov(r11, rax);
+    mov(r12, state64(&jit.tables));
+    load_all();
+    jmp(r11);
 }
 
 // Puts `what` into the host's unit if it is not there.

@@ -245,13 +245,15 @@ void Emitter::jump_to_r9() {
         jmp(exit_, T_NEAR);
         return;
     }
-    mov(r11, state64(&cpu_.jit.mode_key));
-    or_(r11, r9);
     mov(r10d, r9d);
+    shr(r10d, kPageShift);
+    xor_(r10d, r9d);
     and_(r10d, TlbLayout::kJumpEntries - 1);
     shl(r10d, 4);
     Xbyak::Label miss;
-    cmp(r11, ptr[kTlb + r10 + static_cast<int>(TlbLayout::kJump)]);
+    cmp(r9d, dword[kTlb + r10 + static_cast<int>(TlbLayout::kJump)]);
+    jne(miss);
+    cmp(dword[kTlb + r10 + static_cast<int>(TlbLayout::kJump + 4)], mode_);
     jne(miss);
     jmp(ptr[kTlb + r10 + static_cast<int>(TlbLayout::kJump + 8)]);
     L(miss);
@@ -360,6 +362,8 @@ void Emitter::emit(Block& block, const Analysis& a) {
     for (u32 i = 0; i < n; ++i)
         block.calls[i] = {exec_for(a.insns[i].insn.op), a.insns[i].insn, a.insns[i].eip, n - i};
     align(16);
+    dq(0);
+    dq(n);
     block.code = getCurr();
     Xbyak::Label no_budget;
     sub(kBudget, n);

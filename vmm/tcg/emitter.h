@@ -27,8 +27,9 @@ namespace vmm::tcg {
 
 class Emitter final : private Xbyak::CodeGenerator {
   public:
-    // Called for every HelperCall; returns non-zero when generated code must be left.
+    // Called for every HelperCall; returns kGoOn, kLeave, or the code to go on with, under Cpu::Jit::tables.
     using Helper = u64 (*)(Cpu*, const HelperCall*);
+    static constexpr u64 kGoOn = 0, kLeave = 1;
     Emitter(Cpu& cpu, std::size_t size, Helper callee);
 
     // Enters generated code; returns the unlinked Link it left by, or null.
@@ -100,6 +101,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     void inc_dec(const Insn& insn);
     void shift(const Insn& insn);
     void shift_by_cl(const Insn& insn, bool rotate);
+    void shift_by_cl(const Insn& insn, bool rotate, const Xbyak::Operand& o);
     void mul(const Insn& insn);
     void div(const Insn& insn);
     void bit_test(const Insn& insn);
@@ -122,6 +124,15 @@ class Emitter final : private Xbyak::CodeGenerator {
     void x87_bytes(const Insn& insn, Xbyak::Reg64 lin);
     void double_shift(const Insn& insn);
     void push_flags();
+    void pop_flags();
+    void push_segment(const Insn& insn);
+    Xbyak::Address selector(unsigned seg) const;
+    // Byte registers that the host cannot name in this instruction.
+    void alu_bytes(const Insn& insn, bool writes, void (Xbyak::CodeGenerator::*rr)(const Xbyak::Operand&, const Xbyak::Operand&),
+                   void (Xbyak::CodeGenerator::*ri)(const Xbyak::Operand&, u32));
+    Xbyak::Reg byte_source(unsigned gpr, const Xbyak::Reg32& scratch);
+    void byte_result(unsigned gpr, const Xbyak::Reg8& from);
+    void move_bytes(const Insn& insn);
     void cold_paths();
 
     Cpu& cpu_;
@@ -154,6 +165,15 @@ class Emitter final : private Xbyak::CodeGenerator {
     struct Edge { Link* link; Xbyak::Label label; bool out_of_line; };
     std::vector<std::unique_ptr<Edge>> edges_;
 };
+
+// An immediate as an instruction of that width takes it.
+inline u32 signed_imm(u32 imm, unsigned width) {
+    switch (width) {
+        case 1: return static_cast<u32>(static_cast<i8>(imm));
+        case 2: return static_cast<u32>(static_cast<i16>(imm));
+        default: return imm;
+    }
+}
 
 // Cpu::Jit::live.
 inline constexpr u32 kLiveSse = 1, kLiveX87 = 2;

@@ -31,15 +31,20 @@ struct TlbLayout {
 };
 
 struct JumpEntry {
-    u64 key = 0;        // mode << 32 | eip; 0 with code null: empty
-    const u8* code = nullptr;
+    u32 eip = 0;
+    u32 mode = 0;
+    const u8* code = nullptr;                            // null: empty
+    bool leads_to(u32 to_eip, u32 in_mode) const { return eip == to_eip && mode == in_mode && code != nullptr; }
 };
+// Its place in the table.
+inline u32 jump_slot(u32 eip) { return (eip ^ eip >> kPageShift) & (TlbLayout::kJumpEntries - 1); }
 
 class Mmu {
   public:
     Mmu(Cpu& cpu, Memory& memory);
     ~Mmu();
 
+    JumpEntry& jump_entry(bool user, u32 eip) { return view(user).jumps()[jump_slot(eip)]; }
     // Tables of the present space for the given privilege; what generated code keeps in a register.
     u8* tables(bool user) { return view(user).base; }
 

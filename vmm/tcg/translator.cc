@@ -84,13 +84,19 @@ u64 Translator::helper(Cpu* cpu, const HelperCall* call) {
     jit.pending = call->pending;
     const bool completed = run_helper(*cpu, call->fn, call->insn, call->eip);
     jit.flags = Emitter::from_eflags(cpu->s.eflags);
-    if (!completed) return 1;
+    if (!completed) return Emitter::kLeave;
+    Translator& t = *jit.translator;
     // After one that may have changed what x87 and SSE code rests on.
-    const bool fpu_changed = (call->insn.form->attributes & (kX87 | kMmx | kSse)) != 0 && fpu_mode(*cpu) != (jit.translator->mode_ & kModeFpu);
-    if (cpu->steps == 1 && cpu->s.eip == call->eip + call->insn.length && !fpu_changed && !jit.translator->must_leave()) return 0;
+    const bool fpu_changed = (call->insn.form->attributes & (kX87 | kMmx | kSse)) != 0 && fpu_mode(*cpu) != (t.mode_ & kModeFpu);
+    const i64 more_steps = i64{cpu->steps} - 1;
+    if (cpu->s.eip == call->eip + call->insn.length && jit.budget >= more_steps && !fpu_changed && !t.must_leave()) {
+        jit.budget -= more_steps;
+        return Emitter::kGoOn;
+    }
     jit.budget += static_cast<i64>(jit.pending) - cpu->steps;
     jit.pending = 0;
-    return 1;
+    const u8* const code = t.next_code();
+    return code == nullptr ? Emitter::kLeave : reinterpret_cast<u64>(code);
 }
 
 // After an instruction that may have changed what the rest of the block rests on: is there anything to do at this boundary,
@@ -103,6 +109,30 @@ bool Translator::must_leave() const {
     if ((s.eflags & (kTf | kRf)) != 0 || ((s.eflags & kIf) != 0 && pins_.source != nullptr && pins_.source->pending())) return true;
     // Code that was rewritten, mapped elsewhere or that runs in another mode now.
     return cpu_.jit.code_changed || current_mode(cpu_) != mode_;
+}
+
+// What run_until() and execute() would do at this boundary, where that is nothing but going on with a known block.
+const u8* Translator::next_code() {
+    CpuState& s = cpu_.s;
+    auto& jit = cpu_.jit;
+    if (s.halted || s.pending_debug != 0 || cpu_.debug.hit || cpu_.debug.any_breakpoint() || pins_.attention || timers_.attention ||
+        pins_.s.nmi || (s.eflags & kTf) != 0 || (s.dr7 & kDr7Enabled) != 0) {
+        return nullptr;
+    }
+    if (((s.eflags & kIf) != 0 || s.shadow != Shadow::None) && pins_.source != nullptr && pins_.source->pending()) return nullptr;
+    const u32 mode = current_mode(cpu_);
+    if ((mode & kModeCsFlat) == 0) return nullptr;
+    const bool user = (mode & kModeUser) != 0;
+    cpu_.mmu().prepare(user);
+    const JumpEntry& entry = cpu_.mmu().jump_entry(user, s.eip);
+    if (!entry.leads_to(s.eip, mode) || steps_of(entry.code) > jit.budget) return nullptr;
+    mode_ = mode;
+    jit.tables = cpu_.mmu().tables(user);
+    jit.code_changed = false;
+    s.eflags &= ~kRf;
+    s.shadow = Shadow::None;
+    jit.flags = Emitter::from_eflags(s.eflags);
+    return entry.code;
 }
 
 void Translator::code_written(u32 store_page, u32 offset, u32 size) {
@@ -211,31 +241,27 @@ void Translator::execute() {
     auto& jit = cpu_.jit;
     mode_ = current_mode(cpu_);
     ++stats_.dispatches;
-    Block* block = nullptr;
-    try {
-        block = find_block(mode_);
-    } catch (const Fault& fault) {
-        jit.fault = fault;
-        jit.faulted = true;
-        return;
-    }
-    if (block == nullptr || block->steps > jit.budget) return single_step();
-    if ((mode_ & kModeCsFlat) == 0 && (s.eip > s.seg[kCs].limit || block->bytes - 1 > s.seg[kCs].limit - s.eip)) return single_step();
-
-    const bool user = (mode_ & kModeUser) != 0;
-    jit.mode_key = u64{mode_} << 32;
-    jit.code_changed = false;
+    const bool user = (mode_ & kModeUser) != 0, flat = (mode_ & kModeCsFlat) != 0;
     cpu_.mmu().prepare(user);
-    if ((mode_ & kModeCsFlat) != 0 && chainable(*block)) {
-        auto* jumps = reinterpret_cast<JumpEntry*>(cpu_.mmu().tables(user) + TlbLayout::kJump);
-        jumps[s.eip & (TlbLayout::kJumpEntries - 1)] = {jit.mode_key | s.eip, block->code};
+    jit.code_changed = false;
+    Link* link = nullptr;
+    const JumpEntry& entry = cpu_.mmu().jump_entry(user, s.eip);
+    if (flat && entry.leads_to(s.eip, mode_) && steps_of(entry.code) <= jit.budget) {
+        link = enter(entry.code, user);
+    } else {
+        Block* block = nullptr;
+        try {
+            block = find_block(mode_);
+        } catch (const Fault& fault) {
+            jit.fault = fault;
+            jit.faulted = true;
+            return;
+        }
+        if (block == nullptr || block->steps > jit.budget) return single_step();
+        if (!flat && (s.eip > s.seg[kCs].limit || block->bytes - 1 > s.seg[kCs].limit - s.eip)) return single_step();
+        if (flat && chainable(*block)) cpu_.mmu().jump_entry(user, s.eip) = {s.eip, mode_, block->code};
+        link = enter(block->code, user);
     }
-    // The first instruction of the block will complete or fault: either ends these.
-    cpu_.s.eflags &= ~kRf;
-    cpu_.s.shadow = Shadow::None;
-    jit.flags = Emitter::from_eflags(s.eflags);
-    Link* link = emitter_.run(block->code, cpu_.mmu().tables(user));
-    cpu_.s.eflags = (s.eflags & ~kArithFlags) | Emitter::to_eflags(jit.flags);
     if (link == nullptr || link->to != nullptr || !link->from->valid || jit.budget <= 0) return;
     try {
         const u64 flushes = stats_.flushes;
@@ -248,6 +274,18 @@ void Translator::execute() {
         jit.fault = fault;
         jit.faulted = true;
     }
+}
+
+Link* Translator::enter(const u8* code, bool user) {
+    CpuState& s = cpu_.s;
+    auto& jit = cpu_.jit;
+    // The first instruction of the block will complete or fault: either ends these.
+    s.eflags &= ~kRf;
+    s.shadow = Shadow::None;
+    jit.flags = Emitter::from_eflags(s.eflags);
+    Link* link = emitter_.run(code, cpu_.mmu().tables(user));
+    s.eflags = (s.eflags & ~kArithFlags) | Emitter::to_eflags(jit.flags);
+    return link;
 }
 
 Block* Translator::find_block(u32 mode) {

@@ -39,12 +39,14 @@ class Translator final : public Engine, private CodeWatcher {
     StopReason run_until(Icount limit);
     static u64 helper(Cpu* cpu, const HelperCall* call);
     bool must_leave() const;
+    const u8* next_code();                       // of the block to go on with; null: the dispatcher has something to do
     bool at_breakpoint();
     bool chainable(const Block& block) const { return !cpu_.debug.any_breakpoint() || !cpu_.debug.breakpoint(cpu_.s.seg[kCs].base + block.key.eip); }
     void code_written(u32 store_page, u32 offset, u32 size) override;
     bool boundary_event();                       // delivers one; true if a step was taken
     bool interrupt_ready() const;
     void execute();                              // at least one step
+    Link* enter(const u8* code, bool user);
     void single_step();
     Block* find_block(u32 mode);                 // null: single step
     void deliver(u8 vector, bool has_error, u32 error);
