@@ -4,11 +4,12 @@
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
-from gdb_driver import Gdb, Packets, Scratch, Vmm
+from gdb_driver import WAIT, Gdb, Packets, Scratch, Vmm
 
 VMM, ELF, ROM = sys.argv[1:4]
 COUNTER, LOOKED_AT, BOTH, OWN_SUM, RARELY = 0x20000, 0x20004, 0x20008, 0x2000c, 0x20010
@@ -236,6 +237,17 @@ class Running(Debugged):
         self.assertEqual(gdb.value("$al"), 3)
         self.assertIn("exited with code 07", gdb("continue"))
         self.assertEqual(vmm.wait(), 7)
+
+    def test_a_recording_of_a_guest_that_was_looked_at_in_its_end_replays(self):
+        path = self.directory / "end.rr"
+        vmm, gdb = self.at_main("--rr", "record", "--rrfile", str(path))
+        gdb("set $eip = &leave")
+        gdb("continue")
+        self.assertIn("exited with code 07", gdb("continue"))
+        self.assertEqual(vmm.wait(), 7)
+        replay = subprocess.run([VMM, "--rr", "replay", "--rrfile", str(path)], stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT)
+        self.assertEqual(replay.returncode, 0, replay.stderr)
+        self.assertIn(b"identical up to icount", replay.stderr)
 
     def test_the_program_says_that_it_ends(self):
         vmm, gdb = self.at_main()
