@@ -19,6 +19,7 @@ constexpr unsigned kPacketsAhead = 32;                  // read and not yet work
 constexpr std::size_t kMostUnsent = std::size_t{32} << 20;
 constexpr std::size_t kMostRefused = 8;
 constexpr int kFarewellMs = 300;
+constexpr unsigned kAliveMs = 1000;                     // gdb gives up after 2 s of silence on a monitor command
 
 }  // namespace
 
@@ -66,6 +67,7 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
 
     void stop() {
         reader_source_.reset();
+        alive_.reset();
         stop_writing();
     }
 
@@ -112,6 +114,9 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
                     send("OK");
                     no_ack_ = true;
                 } else {
+                    // A seek over a whole recording takes its time: text without a letter says that there is more to come.
+                    if (event.payload.starts_with("qRcmd,"))
+                        alive_ = std::make_unique<IoTicker>(server_.host_.io, kAliveMs, [this] { write(encode("O")); });
                     post([payload = event.payload](Session& s) { s.packet(payload); });
                 }
                 break;
@@ -119,6 +124,8 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
     }
 
     void send(const std::string& payload) {
+        const bool more = payload.starts_with("O") && payload != "OK";
+        if (!more) alive_.reset();
         last_ = encode(payload);
         write(last_);
     }
@@ -186,6 +193,7 @@ class Server::Connection : public std::enable_shared_from_this<Connection> {
     PacketReader reader_;
     std::shared_ptr<Session> session_;
     std::unique_ptr<IoSource> reader_source_;
+    std::unique_ptr<IoTicker> alive_;            // while a monitor command runs
     GSource* writer_ = nullptr;
     std::string unsent_, last_;
     unsigned ahead_ = 0;

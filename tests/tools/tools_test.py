@@ -101,7 +101,7 @@ class Bench(unittest.TestCase):
         run = self.console((1.0, "begin crc32"), (1.5, "crc32 0.700000 1f2a7363"), (1.5, "begin fork"),
                            (3.0, "fork 0.100000 cfc5f195"))
         scenario = bench.Bench("bench", "", "")
-        self.assertEqual(scenario.rows(run), {"crc32": 0.5, "fork": 1.5})
+        self.assertEqual(scenario.rows(run), {"crc32 (integer)": 0.5, "fork (page faults, context switches)": 1.5})
         self.assertEqual(scenario.guest_seconds(run), {"crc32": 0.7, "fork": 0.1})
 
     def test_a_wrong_checksum_is_named(self):
