@@ -135,16 +135,14 @@ void Control::apply_write(GuestPhys at, std::span<const u8> bytes) {
 
 // --- the machine thread's loop -----------------------------------------------------------------------------------------------
 
+// One round: whoever posts without end has a slice of the machine's between two rounds like everybody else.
 void Control::run_tasks() {
-    for (;;) {
-        std::vector<std::function<void()>> tasks;
-        {
-            const std::lock_guard lock(mutex_);
-            tasks.swap(tasks_);
-        }
-        if (tasks.empty()) return;
-        for (const auto& task : tasks) task();
+    std::vector<std::function<void()>> tasks;
+    {
+        const std::lock_guard lock(mutex_);
+        tasks.swap(tasks_);
     }
+    for (const auto& task : tasks) task();
 }
 
 void Control::wait_for_task(u64 host_ns) {
