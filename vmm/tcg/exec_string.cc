@@ -111,14 +111,74 @@ u32 load_element(const u8* p, unsigned size) {
 
 bool never() { return false; }
 
+// f(element of the type that has this size), so that loops are compiled for it.
+template <class F>
+auto with_element(unsigned size, F f) {
+    switch (size) {
+        case 1: return f(u8{});
+        case 2: return f(u16{});
+        default: return f(u32{});
+    }
+}
+
+template <class T>
+T load(const u8* p) {
+    T v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+
 // Element by element, as overlapping operands need it.
 void copy_elements(u8* to, const u8* from, u32 n, unsigned size, bool down) {
-    for (u32 i = 0; i < n; ++i) {
-        const std::size_t at = std::size_t{down ? n - 1 - i : i} * size;
-        u8 element[4];
-        std::memcpy(element, from + at, size);
-        std::memcpy(to + at, element, size);
+    with_element(size, [&]<class T>(T) {
+        for (u32 i = 0; i < n; ++i) {
+            const std::size_t at = std::size_t{down ? n - 1 - i : i} * sizeof(T);
+            const T v = load<T>(from + at);
+            std::memcpy(to + at, &v, sizeof v);
+        }
+    });
+}
+
+void fill_elements(u8* to, u32 value, u32 n, unsigned size) {
+    with_element(size, [&]<class T>(T) {
+        const T v = static_cast<T>(value);
+        for (u32 i = 0; i < n; ++i) std::memcpy(to + std::size_t{i} * sizeof v, &v, sizeof v);
+    });
+}
+
+// How many elements of a run of n are looked at: up to the first pair that ends it, which is unequal ones with `while_equal`,
+// equal ones without; n if none does. Pairs lie at the same distance from `a` and `b`.
+u32 compared_elements(const u8* a, const u8* b, u32 n, unsigned size, bool down, bool while_equal) {
+    return with_element(size, [&]<class T>(T) -> u32 {
+        u32 i = 0;
+        if (while_equal && !down) {
+            constexpr u32 kAtOnce = sizeof(u64) / sizeof(T);
+            for (; n - i > kAtOnce; i += kAtOnce) {
+                const std::size_t at = std::size_t{i} * sizeof(T);
+                if (load<u64>(a + at) != load<u64>(b + at)) break;
+            }
+        }
+        for (; i + 1 < n; ++i) {
+            const std::size_t at = std::size_t{down ? n - 1 - i : i} * sizeof(T);
+            if ((load<T>(a + at) == load<T>(b + at)) != while_equal) return i + 1;
+        }
+        return n;
+    });
+}
+
+// The same against one value.
+u32 scanned_elements(u32 value, const u8* b, u32 n, unsigned size, bool down, bool while_equal) {
+    if (size == 1 && !down && !while_equal) {
+        const void* const found = std::memchr(b, static_cast<int>(value), n);
+        return found == nullptr ? n : static_cast<u32>(static_cast<const u8*>(found) - b) + 1;
     }
+    return with_element(size, [&]<class T>(T) -> u32 {
+        for (u32 i = 0; i + 1 < n; ++i) {
+            const std::size_t at = std::size_t{down ? n - 1 - i : i} * sizeof(T);
+            if ((load<T>(b + at) == static_cast<T>(value)) != while_equal) return i + 1;
+        }
+        return n;
+    });
 }
 
 void exec_movs(Cpu& cpu, const Insn& insn) {
@@ -146,8 +206,7 @@ void exec_stos(Cpu& cpu, const Insn& insn) {
     const u32 v = cpu.get(kEax, size);
     const auto run = [&](u32 n) {
         u8* const to = op.host(0);
-        if (size == 1) std::memset(to, static_cast<int>(v), n);
-        else for (u32 i = 0; i < n; ++i) std::memcpy(to + std::size_t{i} * size, &v, size);
+        fill_elements(to, v, n, size);
         return n;
     };
     const auto one = [&] { cpu.write(kEs, op.offset(sides[0]), size, v); };
@@ -179,14 +238,10 @@ void exec_cmps(Cpu& cpu, const Insn& insn) {
         set_flags(cpu, kArithFlags, alu_sub(a, b, 0, size).flags);
     };
     const auto run = [&](u32 n) {
-        for (u32 i = 0;; ++i) {
-            const std::size_t at = std::size_t{op.down() ? n - 1 - i : i} * size;
-            const u32 a = load_element(op.host(0) + at, size);
-            const u32 b = load_element(op.host(1) + at, size);
-            if (i + 1 < n && (a == b) == (insn.rep == Rep::Rep)) continue;
-            compare(a, b);
-            return i + 1;
-        }
+        const u32 done = compared_elements(op.host(0), op.host(1), n, size, op.down(), insn.rep == Rep::Rep);
+        const std::size_t last = std::size_t{op.down() ? n - done : done - 1} * size;
+        compare(load_element(op.host(0) + last, size), load_element(op.host(1) + last, size));
+        return done;
     };
     const auto one = [&] {
         const u32 a = cpu.read(sides[0].seg, op.offset(sides[0]), size);
@@ -206,12 +261,9 @@ void exec_scas(Cpu& cpu, const Insn& insn) {
         set_flags(cpu, kArithFlags, alu_sub(a, b, 0, size).flags);
     };
     const auto run = [&](u32 n) {
-        for (u32 i = 0;; ++i) {
-            const u32 b = load_element(op.host(0) + std::size_t{op.down() ? n - 1 - i : i} * size, size);
-            if (i + 1 < n && (a == b) == (insn.rep == Rep::Rep)) continue;
-            compare(b);
-            return i + 1;
-        }
+        const u32 done = scanned_elements(a, op.host(0), n, size, op.down(), insn.rep == Rep::Rep);
+        compare(load_element(op.host(0) + std::size_t{op.down() ? n - done : done - 1} * size, size));
+        return done;
     };
     const auto one = [&] { compare(cpu.read(kEs, op.offset(sides[0]), size)); };
     op.repeat(sides, run, one, [&] { return ended; });

@@ -7,6 +7,7 @@
 
 #include "vmm/tcg/x87_host.h"
 #include "vmm/tcg/x87_round.h"
+#include "vmm/tcg/x87_sincos.h"
 
 namespace vmm::tcg {
 namespace {
@@ -54,12 +55,14 @@ X87Computed rounded(Quad value, int exponent, Tail tail, u16 control, u16 status
 F80 sine(const F80& x, u16 control, u16& status) {
     const Scaled s = scaled(x);
     if (s.exponent < kTiny) return round_quad(s.significand, s.exponent, Tail::Below, control, status);
-    return round_quad(sinq(to_quad(x)), 0, Tail::Inexact, control, status);
+    const FixedResult r = fixed_sine(x);
+    return round_quad(r.value, 0, r.tail, control, status);
 }
 
 F80 cosine(const F80& x, u16 control, u16& status) {
     if (scaled(x).exponent < kTiny) return round_quad(1, 0, Tail::Below, control, status);
-    return round_quad(cosq(to_quad(x)), 0, Tail::Inexact, control, status);
+    const FixedResult r = fixed_cosine(x);
+    return round_quad(r.value, 0, r.tail, control, status);
 }
 
 F80 tangent(const F80& x, u16 control, u16& status) {
