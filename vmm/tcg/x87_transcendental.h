@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The transcendental x87 instructions as pure functions of operands and control word, in 113-bit arithmetic (libquadmath,
-// software only), so that no result depends on the host's processor. Complete; within one unit of the last of 64 bits of
+// software only), sine and cosine in fixed point (x87_sincos.h), so that no result depends on the host's processor. Complete; within one unit of the last of 64 bits of
 // the true value, of the true pi as well, special values as in the tables of Intel SDM volume 2.
 // Rounding control is obeyed, precision control is not (SDM volume 1, 8.1.5.2). Outside their documented ranges F2XM1
 // returns its operand, FYL2XP1 the true value.
