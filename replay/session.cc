@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/session.h"
 
+#include <algorithm>
+
 #include "vmm/options.h"
 
 namespace vmm::replay {
@@ -15,6 +17,28 @@ std::pair<std::string, std::string> first_difference(std::string_view a, std::st
         b.remove_prefix(std::min(b.size(), y.size() + 1));
     }
     return {};
+}
+
+// Monitors belong to whoever looks, not to what was recorded, unless they share a line with the guest.
+HostConfig without_monitors(HostConfig host) {
+    const auto shared = [&host](const std::string& id) {
+        return id == host.debugcon || std::find(host.serial.begin(), host.serial.end(), id) != host.serial.end();
+    };
+    std::erase_if(host.chardevs, [&](const CharConfig& c) {
+        const auto has = [&c](const auto& ids) { return std::find(ids.begin(), ids.end(), c.id) != ids.end(); };
+        return !shared(c.id) && (has(host.monitors) || has(host.qmps));
+    });
+    std::erase_if(host.monitors, [&](const std::string& id) { return !shared(id); });
+    std::erase_if(host.qmps, [&](const std::string& id) { return !shared(id); });
+    return host;
+}
+
+// `lines`, with the monitors of `from`.
+HostConfig with_monitors(HostConfig lines, const HostConfig& from) {
+    for (const CharConfig& c : from.chardevs) lines.chardevs.push_back(c);
+    lines.monitors.insert(lines.monitors.end(), from.monitors.begin(), from.monitors.end());
+    lines.qmps.insert(lines.qmps.end(), from.qmps.begin(), from.qmps.end());
+    return lines;
 }
 
 }  // namespace
@@ -62,7 +86,8 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
         const auto [was, is] = first_difference(guest_text(*recorded), guest_text(same_files));
         return Error{file + ": recorded with " + was + ", but the options say " + is + "; a replay needs none of them"};
     }
-    if (given->config.host == nothing->config.host) machine.host = recorded->host;
+    // Lines as they were recorded, unless other ones are asked for.
+    if (without_monitors(given->config.host) == nothing->config.host) machine.host = with_monitors(without_monitors(recorded->host), given->config.host);
     if (given->display_given) machine.host.display = given->config.host.display;
     machine.no_reboot = recorded->no_reboot;
     machine.no_shutdown = false;

@@ -51,6 +51,7 @@ class Timeline final : public Journal, public TimeTravel {
     // --- TimeTravel
     Icount begin() const override { return kept_.begin()->first; }
     std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(head()); }
+    Icount head() const override { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
     Result<void> seek(Icount position) override;
     PauseEvent back(const Go& go, const DebugPoints& points) override;
     std::optional<Icount> branch() const override;
@@ -69,7 +70,6 @@ class Timeline final : public Journal, public TimeTravel {
 
     // At the head of a live run, with nothing left to replay.
     bool live() const { return recorder_ != nullptr && machine_.icount() >= furthest_ && replayer_.cursor().event == history_->events.size(); }
-    Icount head() const { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
     void follow();                   // the replayer has seen what the recorder noted
     void keep();
     void thin();

@@ -37,6 +37,7 @@ class CharLine {
   public:
     virtual ~CharLine() = default;
     virtual void write(std::string_view data) = 0;      // any thread; see above
+    virtual bool terminal() const { return false; }     // somebody types at it
     virtual void connect(CharInput* input) = 0;         // nullptr: nobody listens. After it returned the old one is not called
 };
 

@@ -33,6 +33,7 @@ class CharMux final : private CharInput {
         Line(CharMux& mux, std::string name) : mux_(mux), name_(std::move(name)) {}
         void write(std::string_view data) override { mux_.write(data); }
         void connect(CharInput* input) override;
+        bool terminal() const override { return mux_.below_->terminal(); }
 
       private:
         friend class CharMux;

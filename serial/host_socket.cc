@@ -29,7 +29,7 @@ sockaddr_un unix_address(const std::string& path) {
 // Binds and listens, or connects.
 bool engage(int fd, const sockaddr* address, socklen_t size, bool server) {
     if (!server) return ::connect(fd, address, size) == 0;
-    return ::bind(fd, address, size) == 0 && ::listen(fd, 1) == 0;
+    return ::bind(fd, address, size) == 0 && ::listen(fd, 16) == 0;
 }
 
 Result<Fd> open_unix(const CharConfig& c) {
@@ -37,6 +37,7 @@ Result<Fd> open_unix(const CharConfig& c) {
     if (!fd) return Error{errno_text("cannot make a socket", errno)};
     struct stat st {};
     if (c.server && ::lstat(c.path.c_str(), &st) == 0 && S_ISSOCK(st.st_mode)) ::unlink(c.path.c_str());  // left by an earlier run
+    if (c.server) ::fchmod(fd.get(), 0600);              // before it has a name: for its owner only, from the first moment
     const sockaddr_un a = unix_address(c.path);
     if (!engage(fd.get(), reinterpret_cast<const sockaddr*>(&a), sizeof a, c.server))
         return Error{errno_text(std::string("cannot ") + (c.server ? "listen on" : "connect to") + " '" + label(c) + "'", errno)};

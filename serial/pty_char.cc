@@ -45,6 +45,7 @@ class PtyChar final : public CharBackend {
         slot_.connect(input);
         host_.io.wake();
     }
+    bool terminal() const override { return true; }
     std::string where() const override { return path_; }
 
   private:

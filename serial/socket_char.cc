@@ -54,6 +54,7 @@ class SocketChar final : public CharBackend {
         slot_.connect(input);
         host_.io.wake();
     }
+    bool terminal() const override { return true; }    // for all that is known
     std::string where() const override { return where_; }
 
   private:

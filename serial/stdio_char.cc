@@ -34,6 +34,7 @@ class StdioChar final : public CharBackend {
         slot_.connect(input);
         host_.io.wake();
     }
+    bool terminal() const override { return terminal_ != nullptr && ::isatty(STDOUT_FILENO) != 0; }
     std::string where() const override { return "stdio"; }
 
   private:

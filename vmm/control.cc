@@ -45,11 +45,15 @@ void Control::pause(Pause why) {
     if (move_) paused({why, {}, {}});
 }
 
-void Control::quit(int status) { quit_ = status; }
+void Control::quit(int status) {
+    const bool first = !std::exchange(quit_, status);
+    if (first) happened(Happening::Quit);
+}
 
 Result<void> Control::seek(Icount position) {
     if (travel_ == nullptr) return Error{why_not_};
     pause();
+    (void)take_interrupt();                              // it was for what is over now
     if (auto done = travel_->seek(position); !done) return done;
     last_pause_ = {Pause::Position, {}, {}};
     publish();
@@ -57,10 +61,10 @@ Result<void> Control::seek(Icount position) {
 }
 
 void Control::paused(PauseEvent event) {
-    move_.reset();
+    const bool moved = std::exchange(move_, std::nullopt).has_value();
     last_pause_ = std::move(event);
     publish();
-    happened(Happening::Paused);
+    if (moved) happened(Happening::Paused);
 }
 
 void Control::happened(Happening what) {
@@ -107,6 +111,13 @@ Result<void> Control::write_memory(u32 address, std::span<const u8> bytes, bool 
         apply_write(at, bytes.subspan(done, n));
         done += n;
     }
+    return {};
+}
+
+Result<void> Control::enter(Input input) {
+    if (mode_ == RrMode::Replay) return Error{"the input of a replay comes from its recording"};
+    if (move_ || !write_) machine_.inbox().post(std::move(input));
+    else write_(input);
     return {};
 }
 

@@ -50,7 +50,13 @@ struct Go {
 };
 
 // What the machine did, for monitors' events. Resume and Pause come in pairs.
-enum class Happening : u8 { Resumed, Paused, Reset, HostReset, Shutdown, PowerButton };
+enum class Happening : u8 {
+    Resumed, Paused, PowerButton,
+    Reset, HostReset,                        // by the guest; by somebody outside
+    Shutdown,                                // the guest powered off or left
+    ShutdownByReset, ShutdownByHostReset,    // a reset with -no-reboot
+    Quit,                                    // somebody ends the program
+};
 
 // Travel through what was recorded. Positions are icounts. Machine thread only.
 class TimeTravel {
@@ -58,6 +64,7 @@ class TimeTravel {
     virtual ~TimeTravel() = default;
     virtual Icount begin() const = 0;                     // the first position that can be gone back to
     virtual std::optional<Icount> end_position() const = 0; // of a replay: where the recording ends
+    virtual Icount head() const = 0;                      // the last position that can be gone to: the end, or how far a live run came
     virtual Result<void> seek(Icount position) = 0;       // exactly there, with no stop on the way
     virtual PauseEvent back(const Go& go, const DebugPoints& points) = 0;
     // A write to the guest opened a branch, which leaves the recording as it was. Any move back, seek or rejoin() ends it.
@@ -102,6 +109,8 @@ class Control {
     std::optional<Icount> break_at() const { return break_at_; }
     void set_break_at(std::optional<Icount> position) { break_at_ = position; }
 
+    // Something from outside enters: at the next boundary if the machine runs, else at once. A replay takes nothing.
+    Result<void> enter(Input input);
     // A debugger's or monitor's writes to the guest. In a recording they are inputs of it; in a replay they open a branch.
     Result<void> write_registers(const CpuState& state);
     Result<void> write_memory(u32 address, std::span<const u8> bytes, bool physical);   // linear: with the present CR3

@@ -14,5 +14,6 @@ u64 read(clockid_t clock) {
 
 u64 host_ns() { return read(CLOCK_MONOTONIC); }
 u64 thread_cpu_ns() { return read(CLOCK_THREAD_CPUTIME_ID); }
+u64 host_calendar_us() { return read(CLOCK_REALTIME) / 1000; }
 
 }  // namespace vmm

@@ -9,5 +9,6 @@ namespace vmm {
 
 u64 host_ns();          // monotonic
 u64 thread_cpu_ns();    // CPU time of the calling thread
+u64 host_calendar_us(); // since 1970, for the time stamps of events
 
 }  // namespace vmm

@@ -43,6 +43,7 @@ Result<void> add_serial(OptionState& s, Text option, Text value) {
 
 Result<void> add_monitor(OptionState& s, Text option, Text value) {
     s.monitor_given = true;
+    if (value == "vc" || value.starts_with("vc:")) return {};   // a window of its own: there is none
     auto& host = s.line.config.host;
     auto id = short_chardev(s, option, value, "monitor" + std::to_string(host.monitors.size()));
     if (!id) return id.error();
@@ -246,6 +247,13 @@ Result<void> set_display(OptionState& s, Text option, Text value) {
     if (!one_of(value, kNames)) return error(option, quoted(value) + " is neither none nor curses" + did_you_mean(value, kNames));
     s.line.display_given = true;
     s.line.config.host.display = value == "curses" ? DisplayKind::Curses : DisplayKind::None;
+    return {};
+}
+
+// What QEMU needs for recording a network is done by itself here.
+Result<void> add_object(OptionState&, Text option, Text value) {
+    const Text kind = value.substr(0, value.find(','));
+    if (kind != "filter-replay") return not_yet(option, kind);
     return {};
 }
 

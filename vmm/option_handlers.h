@@ -74,6 +74,7 @@ Result<void> add_chardev(OptionState& s, Text option, Text value);
 Result<void> add_device(OptionState& s, Text option, Text value);
 Result<void> set_vga(OptionState& s, Text option, Text value);
 Result<void> set_display(OptionState& s, Text option, Text value);
+Result<void> add_object(OptionState& s, Text option, Text value);
 Result<void> set_net(OptionState& s, Text option, Text value);
 
 }  // namespace vmm::opt

@@ -91,7 +91,7 @@ constexpr Option kOptions[] = {
     {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
     {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
     {"snapshot", "", "", "", nullptr}, {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
-    {"object", "...", "", "", nullptr},
+    {"object", "filter-replay,...", "", "", add_object},
     {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
 };
 

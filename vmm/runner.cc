@@ -24,7 +24,7 @@ class Run {
     int operator()() {
         control_.set_write([this](const Input& input) {
             apply({input});
-            run(m_.icount());
+            if (const Stop stop = run(m_.icount()); stop != Stop::Limit) asked_ = stop;
         });
         if (!o_.start_paused) control_.go({});
         const int status = loop();
@@ -38,6 +38,8 @@ class Run {
             control_.publish();
             control_.run_tasks();
             if (const auto status = control_.quitting()) return journal_.leave(m_, Ending::Quit, *status);
+            if (asked_)
+                if (const auto status = ended(*std::exchange(asked_, std::nullopt))) return *status;
             if (control_.take_interrupt()) control_.pause();
             if (!control_.move()) {
                 wait_paused();
@@ -164,18 +166,26 @@ class Run {
             case Stop::DebugPoint:
             case Stop::Idle: return std::nullopt;
             case Stop::Reset:
-                control_.happened(std::exchange(host_reset_, false) ? Happening::HostReset : Happening::Reset);
-                if (!o_.no_reboot) return std::nullopt;
-                return finish(Ending::Reset, 0);
-            case Stop::PowerOff: return finish(Ending::PowerOff, 0);
-            case Stop::DebugExit: return finish(Ending::DebugExit, m_.exit_code());
+                if (const bool host = std::exchange(host_reset_, false); o_.no_reboot) {
+                    control_.happened(host ? Happening::ShutdownByHostReset : Happening::ShutdownByReset);
+                    return finish(Ending::Reset, 0);
+                } else {
+                    ended_at_ = Icount{~u64{0}};
+                    control_.happened(host ? Happening::HostReset : Happening::Reset);
+                    return std::nullopt;
+                }
+            case Stop::PowerOff:
+                control_.happened(Happening::Shutdown);
+                return finish(Ending::PowerOff, 0);
+            case Stop::DebugExit:
+                control_.happened(Happening::Shutdown);
+                return finish(Ending::DebugExit, m_.exit_code());
         }
         return std::nullopt;
     }
 
     // The guest ended. With somebody to look at it the machine stays; it stands still from here on.
     std::optional<int> finish(Ending ending, int status) {
-        control_.happened(Happening::Shutdown);
         ended_at_ = m_.icount();
         if (!o_.no_shutdown && !control_.held()) return journal_.leave(m_, ending, status);
         pause({Pause::Ended, {}, "the guest " + std::string(ending == Ending::PowerOff ? "powered off" : ending == Ending::Reset ? "reset" : "exited")});
@@ -234,6 +244,7 @@ class Run {
     Icount ended_at_{~u64{0}};                         // the guest ended here; there is no way forward
     bool host_reset_ = false;                          // the reset that comes is not the guest's
     std::optional<u64> paused_at_;                     // host time
+    std::optional<Stop> asked_;                        // by what entered while the machine was paused
     u64 tried_at_ = 0;
 };
 

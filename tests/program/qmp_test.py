@@ -7,6 +7,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,13 +95,92 @@ class Qmp(unittest.TestCase):
     def test_broken_json_is_refused_and_forgotten(self):
         with Program() as p:
             m = p.monitor()
-            for line in ['{"execute" "x"}', "}", "hello", "[" * 1000, '{"execute": "\x01"}', '{"a": 1e99999}', '"' + "x" * 2_000_000]:
+            for line in ['{"execute" "x"}', "}", "hello", "[" * 1025, '{"execute": "\x01"}', '{"a": 1e99999}', '"' + "x" * 2_000_000]:
                 self.assertIn("error", m.answer(line), line[:40])
             self.assertEqual(m.command("query-name"), {"return": {}})
 
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_broken_text_costs_what_it_costs_in_qemu(self):
+        broken = ['{"a":1,}', '{"a" 1}', '}', ']]', '{"a":01}', '{"a":-}', '%s %d', 'abc,def', "{'a':'b\\'c'}", '{"a":"\\q"}', '{"a":[1}}',
+                  '{"id":1,"id":2}', '{"a":nulll}', '{"execute":"stop"', '["x"', '"unfinished', '{"a":1e999}', '{"a":"\x01"}']
+        answers = []
+        for program in (VMM, QEMU):
+            with Program(program=program) as p:
+                m = p.monitor()
+                m.socket.sendall(b"".join(b.encode() + b" \xff\n" + b'{"execute":"query-name","id":%d}' % n for n, b in enumerate(broken)))
+                got = []
+                while not got or got[-1].get("id") != len(broken) - 1:
+                    got.append(m.read())
+                answers.append(got)
+        self.assertEqual(*answers)
+
+    def test_several_clients_of_one_socket_and_of_others(self):
+        with tempfile.TemporaryDirectory() as directory:
+            people = os.path.join(directory, "people")
+            with Program("-monitor", f"unix:{people},server=on,wait=off", "-qmp", "tcp::0,server=on,wait=off", "-S") as p:
+                first, second = p.monitor(), p.monitor()
+                self.assertEqual(os.stat(p.path).st_mode & 0o777, 0o600)
+                tcp = next(c["filename"] for c in first.command("query-chardev")["return"] if c["filename"].startswith("tcp:"))
+                self.assertTrue(tcp.startswith("tcp:127.0.0.1:"), tcp)
+                port = int(tcp.split(",")[0].rsplit(":", 1)[1])
+                third = socket.create_connection(("127.0.0.1", port)).makefile("rw")
+                third.readline()
+                third.write('{"execute":"qmp_capabilities"}\n')
+                third.flush()
+                third.readline()
+                person = socket.socket(socket.AF_UNIX)
+                person.connect(people)
+                person.sendall(b"cont\rinfo status\r")
+                for m in (first, second):
+                    m.event("RESUME")
+                self.assertEqual(json.loads(third.readline())["event"], "RESUME")
+                said = b""
+                while b"VM status: running" not in said:
+                    said += person.recv(4096)
+                self.assertIn(b"(vmm) ", said)
+                first.command("quit")
+                self.assertEqual(second.event("SHUTDOWN")["data"]["reason"], "host-qmp-quit")
+                self.assertEqual(p.finish()[0], 0)
+
+    def test_a_pipe_at_the_monitor(self):
+        done = subprocess.run([VMM, "-display", "none", "-S", "-monitor", "stdio"], input="info status\nquit\n", capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("(vmm) VM status: paused (prelaunch)\n(vmm) ", done.stdout)
+
+    def test_the_program_waits_for_its_first_client(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "qmp")
+            with subprocess.Popen([VMM, "-display", "none", "-qmp", f"unix:{path},server=on"], stderr=subprocess.PIPE, text=True) as process:
+                self.assertIn("waiting for a connection", process.stderr.readline())
+                m = Monitor(path)
+                m.command("qmp_capabilities")
+                m.command("quit")
+                self.assertEqual(process.wait(60), 0)
+
+    def test_a_guest_that_ends_is_kept_and_can_be_reset(self):
+        # jmp F000:0; mov dx, 501; out dx, al; hlt
+        rom = bytearray(b"\xf4" * 0x10000)
+        rom[:5] = b"\xba\x01\x05\xee\xf4"
+        rom[0xfff0:0xfff5] = b"\xea\x00\x00\x00\xf0"
+        with tempfile.TemporaryDirectory() as directory:
+            file = os.path.join(directory, "rom")
+            Path(file).write_bytes(rom)
+            with Program("-bios", file, "-device", "isa-debug-exit,iobase=0x501,iosize=2", "-no-shutdown", "-S") as p:
+                m = p.monitor()
+                for _ in range(2):
+                    m.command("cont")
+                    self.assertTrue(m.event("SHUTDOWN")["data"]["guest"])
+                    m.event("STOP")
+                    self.assertEqual(m.command("query-status")["return"]["status"], "shutdown")
+                    self.assertEqual(m.command("cont")["error"]["desc"], "Resetting the Virtual Machine is required")
+                    self.assertEqual(m.command("system_reset"), {"return": {}})
+                    m.event("RESET")
+                m.command("quit")
+                self.assertEqual(p.finish()[0], 0)
+
     def test_clients_come_and_go(self):
         with Program() as p:
-            for n in range(100):
+            for n in range(300):
                 m = p.monitor(negotiate=n % 2 == 0)
                 if n % 3 == 0:
                     m.file.write('{"execute": "query-sta')

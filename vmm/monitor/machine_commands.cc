@@ -2,6 +2,8 @@
 #include "vmm/monitor/machine_commands.h"
 
 #include <charconv>
+#include <cstdio>
+#include <filesystem>
 
 #include "devices/user_input.h"
 #include "display/image_file.h"
@@ -18,15 +20,18 @@ Result<i64> integer(const std::string& text, const char* what) {
     return value;
 }
 
-Result<Outcome> post(const Context& c, Input input) {
-    if (c.control.mode() == RrMode::Replay) return Error{"the input of a replay comes from its recording"};
-    c.control.machine().inbox().post(std::move(input));
+Result<Outcome> done(const Result<void>& result) {
+    if (!result) return result.error();
     return Outcome::Done;
 }
 
-Result<Outcome> request(const Context& c, RequestKind kind) { return post(c, {InputKind::Request, static_cast<u8>(kind), {}}); }
+// In QEMU's words, and as it prints them: without "Error:".
+Result<Outcome> said(const Context& c, const Result<void>& result) {
+    if (!result) c.print(result.error().text + "\n");
+    return Outcome::Done;
+}
 
-Result<Outcome> send_keys(const Context& c, Args a) {
+Result<Outcome> send_keys(Operator& op, Args a) {
     if (a.empty() || a.size() > 2) return Error{"usage: sendkey KEYS [HOLD-MS], as in sendkey ctrl-alt-f1"};
     u32 hold = kHoldMs;
     if (a.size() == 2) {
@@ -37,10 +42,10 @@ Result<Outcome> send_keys(const Context& c, Args a) {
     }
     auto input = sendkey(a[0], hold);
     if (!input) return input.error();
-    return post(c, std::move(*input));
+    return done(op.type(std::move(*input)));
 }
 
-Result<Outcome> move_mouse(const Context& c, Args a) {
+Result<Outcome> move_mouse(Operator& op, Args a) {
     if (a.size() < 2 || a.size() > 3) return Error{"usage: mouse_move DX DY [DZ]"};
     i32 by[3] = {};
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -48,26 +53,23 @@ Result<Outcome> move_mouse(const Context& c, Args a) {
         if (!n) return n.error();
         by[i] = static_cast<i32>(std::clamp<i64>(*n, -32768, 32767));
     }
-    return post(c, mouse_move(by[0], by[1], by[2]));
+    return done(op.type(mouse_move(by[0], by[1], by[2])));
 }
 
-Result<Outcome> press_buttons(const Context& c, Args a) {
+Result<Outcome> press_buttons(Operator& op, Args a) {
     if (a.size() != 1) return Error{"usage: mouse_button STATE (1 left, 2 right, 4 middle, added up)"};
     const auto n = integer(a[0], "mouse_button");
     if (!n) return n.error();
-    return post(c, mouse_buttons(static_cast<u8>(*n & 0x1f)));
+    return done(op.type(mouse_buttons(static_cast<u8>(*n & 0x1f))));
 }
 
-Result<Outcome> info_status(const Context& c, Args) {
-    Control& control = c.control;
-    std::string text = "VM status: running\n";
-    if (!control.running()) {
-        const PauseEvent& event = control.last_pause();
-        text = "VM status: paused";
-        if (event.why == Pause::Ended) text += " (shutdown)";
-        if (event.why == Pause::HostError) text += " (io-error)";
-        if (!event.text.empty()) text += ": " + event.text;
-        text += "\n";
+Result<Outcome> info_status(Operator& op, const Context& c) {
+    const RunState state = op.state();
+    std::string text = state == RunState::Running ? "VM status: running\n" : "VM status: paused";
+    if (state != RunState::Running) {
+        if (state != RunState::Paused) text += " (" + std::string(name_of(state)) + ")";
+        const std::string& why = c.control.last_pause().text;
+        text += "\n" + why + (why.empty() ? "" : "\n");
     }
     c.print(text);
     return Outcome::Done;
@@ -77,35 +79,39 @@ Result<Outcome> info_replay(const Context& c, Args) {
     const std::string at = " execution '" + c.control.rr_file() + "': instruction count = " + std::to_string(c.control.machine().icount().v) + "\n";
     switch (c.control.mode()) {
         case RrMode::None: c.print("Record/replay is not active\n"); break;
-        case RrMode::Record: c.print("Recording" + at); break;
+        case RrMode::Record: c.print("Recording" + at + length_and_size(c.control.machine(), c.control.rr_file()) + "\n"); break;
         case RrMode::Replay: c.print("Replaying" + at); break;
     }
     return Outcome::Done;
 }
 
-Result<Icount> position(Args a, const char* command) {
+Result<i64> position(Args a, const char* command) {
     if (a.size() != 1) return Error{std::string("usage: ") + command + " ICOUNT"};
-    const auto n = integer(a[0], command);
-    if (!n) return n.error();
-    if (*n < 0) return Error{std::string(command) + ": positions begin at 0"};
-    return Icount{static_cast<u64>(*n)};
+    return integer(a[0], command);
 }
 
-Result<Outcome> break_replay(const Context& c, Args a) {
+Result<Outcome> break_replay(Operator& op, const Context& c, Args a) {
     const auto at = position(a, "replay_break");
     if (!at) return at.error();
-    if (c.control.mode() != RrMode::Replay) return Error{"setting the breakpoint is allowed only in play mode"};
-    if (*at < c.control.machine().icount()) return Error{"cannot set breakpoint at the instruction in the past"};
-    c.control.set_break_at(*at);
+    return said(c, op.set_break(*at));
+}
+
+Result<Outcome> seek_replay(Operator& op, const Context& c, Args a) {
+    const auto at = position(a, "replay_seek");
+    if (!at) return at.error();
+    const auto to = op.check_seek(*at);
+    if (!to) return said(c, to.error());
+    op.seek(*to);
     return Outcome::Done;
 }
 
-Result<Outcome> seek_replay(const Context& c, Args a) {
-    const auto at = position(a, "replay_seek");
-    if (!at) return at.error();
-    if (c.control.mode() != RrMode::Replay || c.control.travel() == nullptr) return Error{"replay must be enabled to seek"};
-    if (const auto done = c.control.seek(*at); !done) return Error{"cannot seek to the specified instruction count: " + done.error().text};
-    return Outcome::Done;
+Result<Outcome> save(Operator& op, Args a, const char* command, bool physical) {
+    if (a.size() != 3) return Error{std::string("usage: ") + command + " ADDRESS SIZE FILE"};
+    const auto from = integer(a[0], "address"), size = integer(a[1], "size");
+    if (!from) return from.error();
+    if (!size) return size.error();
+    if (*from < 0 || *size < 0) return Error{"addresses and sizes are not negative"};
+    return done(op.save_memory(static_cast<u64>(*from), static_cast<u64>(*size), a[2], physical));
 }
 
 Result<Outcome> dump_screen(const Context& c, Args a) {
@@ -121,35 +127,52 @@ Result<Outcome> dump_screen(const Context& c, Args a) {
 
 }  // namespace
 
-void add_machine_commands(CommandTable& table) {
-    table.add({"stop|s", "", "pause the machine", [](const Context& c, Args) -> Result<Outcome> {
-                   c.control.pause();
+std::string length_and_size(const Machine& machine, const std::string& file) {
+    char time[48];
+    std::snprintf(time, sizeof time, "%.3f", static_cast<double>(machine.time().v) / 1e9);
+    std::string out = std::to_string(machine.icount().v) + " steps, " + time + " s of guest time";
+    std::error_code none;
+    if (const auto bytes = std::filesystem::file_size(file, none); !none) out += ", " + std::to_string((bytes + 1023) / 1024) + " KB";
+    return out;
+}
+
+void add_machine_commands(CommandTable& table, Operator& op, const Surroundings& around) {
+    table.add({"stop|s", "", "pauses the machine", [&op](const Context&, Args) -> Result<Outcome> {
+                   op.stop();
                    return Outcome::Done;
                }});
-    table.add({"cont|c", "", "let the machine go on", [](const Context& c, Args) -> Result<Outcome> {
-                   if (!c.control.running()) c.control.go({});
+    table.add({"cont|c", "", "lets the machine go on", [&op](const Context&, Args) { return done(op.cont()); }});
+    table.add({"quit|q", "", "ends the program; a recording gets its end", [&op](const Context&, Args) -> Result<Outcome> {
+                   op.quit();
                    return Outcome::Done;
                }});
-    table.add({"quit|q", "", "end the program; a recording gets its end", [](const Context& c, Args) -> Result<Outcome> {
-                   c.control.quit();
-                   return Outcome::Done;
-               }});
-    table.add({"system_reset", "", "the reset button", [](const Context& c, Args) { return request(c, RequestKind::Reset); }});
-    table.add({"system_powerdown", "", "the power button", [](const Context& c, Args) { return request(c, RequestKind::PowerButton); }});
-    table.add({"nmi", "", "a non-maskable interrupt", [](const Context& c, Args) { return request(c, RequestKind::Nmi); }});
-    table.add({"sendkey", "KEYS [HOLD-MS]", "press keys together and let go: sendkey ctrl-alt-f1", send_keys});
-    table.add({"mouse_move", "DX DY [DZ]", "move the mouse; DZ is the wheel", move_mouse});
-    table.add({"mouse_button", "STATE", "buttons that are down: 1 left, 2 right, 4 middle, added up", press_buttons});
-    table.add({"info status", "", "running or paused, and why", info_status});
+    table.add({"system_reset", "", "the reset button", [&op](const Context&, Args) { return done(op.reset()); }});
+    table.add({"system_powerdown", "", "the power button", [&op](const Context&, Args) { return done(op.power_button()); }});
+    table.add({"nmi", "", "a non-maskable interrupt", [&op](const Context&, Args) { return done(op.nmi()); }});
+    table.add({"sendkey", "KEYS [HOLD-MS]", "presses keys together and lets go: sendkey ctrl-alt-f1", [&op](const Context&, Args a) { return send_keys(op, a); }});
+    table.add({"mouse_move", "DX DY [DZ]", "moves the mouse; DZ is the wheel", [&op](const Context&, Args a) { return move_mouse(op, a); }});
+    table.add({"mouse_button", "STATE", "buttons that are down: 1 left, 2 right, 4 middle, added up", [&op](const Context&, Args a) { return press_buttons(op, a); }});
+    table.add({"info status", "", "running or paused, and why", [&op](const Context& c, Args) { return info_status(op, c); }});
     table.add({"info replay", "", "the recording and the position in it", info_replay});
-    table.add({"replay_break", "ICOUNT", "pause a replay at this position", break_replay});
-    table.add({"replay_delete_break", "", "forget the position of replay_break", [](const Context& c, Args) -> Result<Outcome> {
-                   if (c.control.mode() != RrMode::Replay) return Error{"replay breakpoints are allowed only in play mode"};
-                   c.control.set_break_at(std::nullopt);
+    table.add({"info version", "", "the program's version", [](const Context& c, Args) -> Result<Outcome> {
+                   c.print("vmm " VMM_VERSION "\n");
                    return Outcome::Done;
                }});
-    table.add({"replay_seek", "ICOUNT", "go to this position of a replay", seek_replay});
-    table.add({"screendump", "FILE [-f png|ppm]", "the screen as a picture", dump_screen});
+    table.add({"info name", "", "the guest's name, if it was given one", [&around](const Context& c, Args) -> Result<Outcome> {
+                   if (!around.guest_name.empty()) c.print(around.guest_name + "\n");
+                   return Outcome::Done;
+               }});
+    table.add({"info chardev", "", "the character devices, and where they are", [&around](const Context& c, Args) -> Result<Outcome> {
+                   for (const auto& d : around.chardevs()) c.print(d.id + ": filename=" + d.where + "\n");
+                   return Outcome::Done;
+               }});
+    table.add({"replay_break", "ICOUNT", "pauses a replay, once, when it comes to this position", [&op](const Context& c, Args a) { return break_replay(op, c, a); }});
+    table.add({"replay_delete_break", "", "takes that back", [&op](const Context& c, Args) { return said(c, op.delete_break()); }});
+    table.add({"replay_seek", "ICOUNT", "goes to this position of a replay, in either direction, and pauses there",
+               [&op](const Context& c, Args a) { return seek_replay(op, c, a); }});
+    table.add({"memsave", "ADDRESS SIZE FILE", "writes memory by linear address to a file", [&op](const Context&, Args a) { return save(op, a, "memsave", false); }});
+    table.add({"pmemsave", "ADDRESS SIZE FILE", "writes memory by physical address to a file", [&op](const Context&, Args a) { return save(op, a, "pmemsave", true); }});
+    table.add({"screendump", "FILE [-f png|ppm]", "writes a picture of the screen to a file", dump_screen});
 }
 
 }  // namespace vmm::monitor

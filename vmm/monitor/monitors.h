@@ -1,40 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Monitors: all monitors of a machine: the table of commands that they share, the people and programs that use it, and the
-// events that go to every program. Made before the machine runs and gone after it.
+// Monitors: all monitors of a program, and the events they are told.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "vmm/monitor/human_monitor.h"
-#include "vmm/monitor/qmp.h"
+#include "serial/char_devices.h"
+#include "vmm/config.h"
+#include "vmm/monitor/line_monitor.h"
+#include "vmm/monitor/socket_monitor.h"
 
 namespace vmm::monitor {
 
 class Monitors {
   public:
-    Monitors(IoThread& io, Control& control);
+    struct Needs {
+        IoThread& io;
+        Control& control;
+        CommandTable& commands;                          // gets the machine's commands
+        CharDevices& chars;
+        std::function<void(const std::string&)> tell;
+        bool start_paused = false;
+    };
+    // On the thread that is going to be the machine's, before it runs.
+    static Result<std::unique_ptr<Monitors>> open(const HostConfig& config, Needs needs);
     ~Monitors();
     Monitors(const Monitors&) = delete;
     Monitors& operator=(const Monitors&) = delete;
 
-    void add_human(CharLine& line) { humans_.push_back(std::make_unique<HumanMonitor>(line, control_, commands_)); }
-    void add_qmp(CharLine& line) { programs_.push_back(std::make_unique<QmpMonitor>(line, io_, control_, qmp_)); }
-    CommandTable& commands() { return commands_; }
-    void program_ends();                       // the machine's loop is over; machine thread
+    // After the machine's loop: what was said last is brought out.
+    void farewell();
 
   private:
-    void happened(Happening what);
-    void event(std::string_view name, const Json& data = nullptr);
+    explicit Monitors(Needs needs);
+    Result<void> add(const HostConfig& config, const std::string& id, Mode mode);
 
-    IoThread& io_;
-    Control& control_;
-    CommandTable commands_;
-    QmpTable qmp_;
-    std::vector<std::unique_ptr<HumanMonitor>> humans_;
-    std::vector<std::unique_ptr<QmpMonitor>> programs_;
-    unsigned observer_;
-    bool shut_down_ = false;
+    const Needs needs_;
+    Operator operator_;
+    Host host_;
+    std::vector<Surroundings::Chardev> sockets_;
+    std::vector<std::unique_ptr<SocketMonitor>> servers_;    // changed before the machine runs only
+    std::vector<std::unique_ptr<LineMonitor>> lines_;
 };
+
+// Chardevs that monitors serve themselves, several clients each: listening sockets that nobody shares.
+bool serves_itself(const HostConfig& config, const CharConfig& chardev);
 
 }  // namespace vmm::monitor

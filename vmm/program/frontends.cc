@@ -7,22 +7,12 @@ namespace vmm {
 
 Result<std::unique_ptr<Frontends>> Frontends::open(const CommandLine& line, IoThread& io, Control& control, CharDevices& chars, Tell tell) {
     auto made = std::unique_ptr<Frontends>(new Frontends);
-    made->monitors_ = std::make_unique<monitor::Monitors>(io, control);
-    monitor::Monitors& monitors = *made->monitors_;
-    monitor::add_debug_commands(monitors.commands());
-    const HostConfig& host = line.config.host;
-    for (const std::string& id : host.monitors) {
-        auto at = chars.line(id, "monitor");
-        if (!at) return at.error();
-        monitors.add_human(**at);
-    }
-    for (const std::string& id : host.qmps) {
-        auto at = chars.line(id, "qmp");
-        if (!at) return at.error();
-        monitors.add_qmp(**at);
-    }
+    monitor::add_debug_commands(made->commands_);
+    auto monitors = monitor::Monitors::open(line.config.host, {io, control, made->commands_, chars, tell, line.start_paused});
+    if (!monitors) return monitors.error();
+    made->monitors_ = std::move(*monitors);
     if (line.gdb) {
-        auto server = gdb::Server::open(*line.gdb, {io, control, monitors.commands(), tell, !line.config.no_shutdown});
+        auto server = gdb::Server::open(*line.gdb, {io, control, made->commands_, tell, !line.config.no_shutdown});
         if (!server) return Error{"-gdb: " + server.error().text};
         made->gdb_ = std::move(*server);
         tell("gdb: target remote " + made->gdb_->where() + (line.start_paused ? "; the machine waits" : ""));
@@ -32,7 +22,7 @@ Result<std::unique_ptr<Frontends>> Frontends::open(const CommandLine& line, IoTh
 
 void Frontends::program_ends(int status) {
     if (gdb_) gdb_->program_ends(status);
-    monitors_->program_ends();
+    monitors_->farewell();
 }
 
 }  // namespace vmm

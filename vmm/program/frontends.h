@@ -22,6 +22,7 @@ class Frontends {
 
   private:
     Frontends() = default;
+    monitor::CommandTable commands_;
     std::unique_ptr<monitor::Monitors> monitors_;
     std::unique_ptr<gdb::Server> gdb_;
 };

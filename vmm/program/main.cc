@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program: command line to machine, back ends to ports, and the run.
 #include <glib-unix.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -17,6 +19,7 @@
 #include "vmm/options.h"
 #include "vmm/program/frontends.h"
 #include "vmm/program/past.h"
+#include "vmm/program/progress.h"
 #include "vmm/runner.h"
 
 namespace vmm {
@@ -86,7 +89,9 @@ int run(CommandLine given, const replay::Recording& recording) {
         if (control) control->post([&] { control->quit(); });
     };
     chars = std::make_unique<CharDevices>(CharHost{io, tell, quit});
-    if (auto opened = chars->open(config.host.chardevs); !opened) return fail(opened.error().text);
+    std::vector<CharConfig> chardevs = config.host.chardevs;
+    std::erase_if(chardevs, [&](const CharConfig& c) { return monitor::serves_itself(config.host, c); });
+    if (auto opened = chars->open(chardevs); !opened) return fail(opened.error().text);
 
     Outputs outputs;
     std::array<CharLine*, 4> lines{};
@@ -115,9 +120,9 @@ int run(CommandLine given, const replay::Recording& recording) {
     control = std::make_unique<Control>(m, mode, given.rrfile);
     const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
     if (!past) return fail(past.error().text);
-    const QuitSignals signals(io, quit);
     auto frontends = Frontends::open(given, io, *control, *chars, tell);
     if (!frontends) return fail(frontends.error().text);
+    const QuitSignals signals(io, quit);                 // until here, where a client may be waited for, signals just end the program
 
     NoInput no_input;
     std::array<std::unique_ptr<SerialInput>, 4> inputs;
@@ -153,7 +158,13 @@ int run(CommandLine given, const replay::Recording& recording) {
             if (inputs[n]) inputs[n]->publish(m.board().serial(n).room());
         feed.boundary();
     };
+    // Only where neither the guest nor a monitor has the terminal.
+    const bool terminal_is_free = ::isatty(STDERR_FILENO) != 0 && config.host.display != DisplayKind::Curses &&
+                                  std::none_of(chardevs.begin(), chardevs.end(), [](const CharConfig& c) { return c.kind == CharKind::Stdio; });
+    std::optional<Progress> progress;
+    if (mode == RrMode::Replay && terminal_is_free && control->travel() != nullptr) progress.emplace(io, *control, control->travel()->head());
     const int status = run_machine(*control, options, (*past)->journal());
+    progress.reset();
     (*frontends)->program_ends(status);
     chars->give_up();                        // a client that does not read does not hold up the end
     frontends->reset();
@@ -161,7 +172,7 @@ int run(CommandLine given, const replay::Recording& recording) {
         if (line != nullptr) line->connect(nullptr);
     screen.reset();
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
-    if (const std::string words = (*past)->last_words(); !words.empty()) tell(words);
+    if (const std::string words = (*past)->last_words(m, given.rrfile); !words.empty()) tell(words);
     return status;
 }
 

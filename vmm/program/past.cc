@@ -2,6 +2,7 @@
 #include "vmm/program/past.h"
 
 #include "replay/session.h"
+#include "vmm/monitor/machine_commands.h"
 
 namespace vmm {
 
@@ -39,15 +40,19 @@ void Past::hold(Machine& machine, Control& control, const replay::Recording& rec
     options.budget = budget;
     options.automatic = recorder_ != nullptr || looked_at_;
     options.open = std::move(open);
-    options.interrupted = [&control] { return control.interrupted(); };
+    options.interrupted = [&control] {
+        control.publish();                               // where a long move is, for those who ask
+        return control.interrupted();
+    };
     timeline_ = recorder_ ? std::make_unique<replay::Timeline>(machine, *replayer_, std::move(options), *recorder_, recording)
                           : std::make_unique<replay::Timeline>(machine, *replayer_, std::move(options));
     control.set_travel(timeline_.get(), {});
     journal_ = timeline_.get();
 }
 
-std::string Past::last_words() const {
+std::string Past::last_words(const Machine& machine, const std::string& file) const {
     if (log_ && log_->trouble()) return "recording stopped: " + log_->trouble()->text + "; what is in the file replays";
+    if (log_) return "recorded " + file + ": " + monitor::length_and_size(machine, file);
     if (replayer_ && !recorder_) return "replay: " + replayer_->report();
     return {};
 }

@@ -18,7 +18,7 @@ class Past {
                                               std::function<void(bool)> open);
     Journal& journal() { return *journal_; }
     // What is to be said at the end; empty: nothing.
-    std::string last_words() const;
+    std::string last_words(const Machine& machine, const std::string& file) const;
 
   private:
     explicit Past(const replay::Recording& replayed) : replayed_(replayed) {}

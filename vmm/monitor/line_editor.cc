@@ -1,81 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm/monitor/human_monitor.h"
+#include "vmm/monitor/line_editor.h"
 
 #include <utility>
 
 namespace vmm::monitor {
 namespace {
-
-constexpr const char* kPrompt = "(vmm) ";
 constexpr char ctrl(char letter) { return static_cast<char>(letter - '@'); }
-
-// A terminal in raw mode wants both.
-std::string with_returns(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '\n') out.push_back('\r');
-        out.push_back(c);
-    }
-    return out;
-}
-
 }  // namespace
 
-HumanMonitor::HumanMonitor(CharLine& line, Control& control, const CommandTable& table)
-    : line_(line), control_(control), table_(table), output_(line) {
-    line_.connect(this);
-}
+LineEditor::LineEditor(std::string prompt, std::function<void(std::string)> out, Complete complete)
+    : prompt_(std::move(prompt)), out_(std::move(out)), complete_(std::move(complete)) {}
 
-HumanMonitor::~HumanMonitor() { line_.connect(nullptr); }
+void LineEditor::prompt() { out_(prompt_); }
 
-void HumanMonitor::peer(bool there) {
+void LineEditor::clear() {
     text_.clear();
     cursor_ = 0;
-    if (!there) return output_.forget();
-    greet();
 }
 
-void HumanMonitor::focus(bool here) {
-    if (!here) return;
-    if (!std::exchange(greeted_, true)) return greet();
-    output_.send("\r\n");
-    redraw();
-}
-
-void HumanMonitor::greet() {
-    greeted_ = true;
-    output_.send("vmm " VMM_VERSION " monitor - type 'help' for more information\r\n");
-    prompt();
-}
-
-void HumanMonitor::prompt() { output_.send(kPrompt); }
-
-void HumanMonitor::bytes(std::string_view data) {
-    for (const char c : data) key(c);
-}
-
-void HumanMonitor::redraw() {
-    std::string out = "\r\x1b[K" + (kPrompt + text_);
+void LineEditor::redraw() {
+    std::string out = "\r\x1b[K" + (prompt_ + text_);
     if (cursor_ < text_.size()) out += "\x1b[" + std::to_string(text_.size() - cursor_) + "D";
-    output_.send(out);
+    out_(out);
 }
 
-void HumanMonitor::key(char c) {
-    if (!escape_.empty()) return escape(c);
+std::optional<std::string> LineEditor::key(char c) {
+    if (!escape_.empty()) return escape(c), std::nullopt;
     const bool after_return = std::exchange(after_return_, c == '\r');
     switch (c) {
-        case '\x1b': escape_ = c; return;
+        case '\x1b': escape_ = c; return std::nullopt;
         case '\n':
-            if (after_return) return;
+            if (after_return) return std::nullopt;
             [[fallthrough]];
         case '\r': return enter();
-        case '\t': return complete();
+        case '\t': return tab(), std::nullopt;
         case ctrl('A'): cursor_ = 0; break;
         case ctrl('E'): cursor_ = text_.size(); break;
         case ctrl('B'): cursor_ -= cursor_ > 0 ? 1 : 0; break;
         case ctrl('F'): cursor_ += cursor_ < text_.size() ? 1 : 0; break;
-        case ctrl('P'): return recall(-1);
-        case ctrl('N'): return recall(1);
+        case ctrl('P'): return recall(-1), std::nullopt;
+        case ctrl('N'): return recall(1), std::nullopt;
         case ctrl('K'): text_.erase(cursor_); break;
         case ctrl('U'):
             text_.erase(0, cursor_);
@@ -89,12 +53,6 @@ void HumanMonitor::key(char c) {
             cursor_ = from;
             break;
         }
-        case ctrl('C'):
-            control_.interrupt();
-            text_.clear();
-            cursor_ = 0;
-            output_.send("^C\r\n");
-            break;
         case ctrl('D'):
             if (cursor_ < text_.size()) text_.erase(cursor_, 1);
             break;
@@ -103,14 +61,15 @@ void HumanMonitor::key(char c) {
             if (cursor_ > 0) text_.erase(--cursor_, 1);
             break;
         default:
-            if (static_cast<unsigned char>(c) < 0x20 || text_.size() >= kLongest) return;
+            if (static_cast<unsigned char>(c) < 0x20 || text_.size() >= kLongest) return std::nullopt;
             text_.insert(cursor_++, 1, c);
-            if (cursor_ == text_.size()) return output_.send(std::string(1, c));
+            if (cursor_ == text_.size()) return out_(std::string(1, c)), std::nullopt;
     }
     redraw();
+    return std::nullopt;
 }
 
-void HumanMonitor::escape(char c) {
+void LineEditor::escape(char c) {
     escape_.push_back(c);
     if (escape_.size() == 2 && (c == '[' || c == 'O')) return;
     if (escape_.size() < 8 && (c == ';' || (c >= '0' && c <= '9'))) return;
@@ -125,7 +84,7 @@ void HumanMonitor::escape(char c) {
     redraw();
 }
 
-void HumanMonitor::recall(int by) {
+void LineEditor::recall(int by) {
     if (recalled_ == history_.size()) typed_ = text_;
     if ((by < 0 && recalled_ == 0) || (by > 0 && recalled_ == history_.size())) return;
     recalled_ += static_cast<std::size_t>(by);
@@ -134,8 +93,8 @@ void HumanMonitor::recall(int by) {
     redraw();
 }
 
-void HumanMonitor::complete() {
-    const std::vector<std::string> names = table_.complete(text_);
+void LineEditor::tab() {
+    const std::vector<std::string> names = complete_(text_);
     if (names.empty()) return;
     std::string common = names[0];
     for (const std::string& name : names) {
@@ -149,22 +108,19 @@ void HumanMonitor::complete() {
     } else if (names.size() > 1) {
         std::string list = "\r\n";
         for (const std::string& name : names) list += name + "  ";
-        output_.send(list + "\r\n");
+        out_(list + "\r\n");
     }
     redraw();
 }
 
-void HumanMonitor::enter() {
-    output_.send("\r\n");
-    const std::string line = std::exchange(text_, {});
+std::string LineEditor::enter() {
+    out_("\r\n");
+    std::string line = std::exchange(text_, {});
     cursor_ = 0;
-    if (line.find_first_not_of(' ') == std::string::npos) return prompt();
-    if (history_.empty() || history_.back() != line) history_.push_back(line);
+    if (line.find_first_not_of(' ') != std::string::npos && (history_.empty() || history_.back() != line)) history_.push_back(line);
     if (history_.size() > kRemembered) history_.erase(history_.begin());
     recalled_ = history_.size();
-    control_.post([this, line] {
-        table_.run(line, {control_, [this](std::string_view text) { output_.send(with_returns(text)); }, [this] { prompt(); }});
-    });
+    return line;
 }
 
 }  // namespace vmm::monitor

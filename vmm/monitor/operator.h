@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operator: what monitors do to a machine, and what they tell of it, in QEMU's terms: run states, replay-break, replay-seek,
+// requests, events. QMP and the human monitor are two spellings of this.
+//
+// Everything runs on the machine thread (tasks of Control's), but for state(), which any thread may ask.
+// Document: docs/monitor.md; QEMU's QMP reference for names and texts.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "vmm/control.h"
+#include "vmm/monitor/json_stream.h"
+
+namespace vmm::monitor {
+
+enum class RunState : u8 { Running, Prelaunch, Paused, Debug, Shutdown, InternalError, IoError };
+std::string_view name_of(RunState state);                // "running", "prelaunch" ...
+
+class Operator {
+  public:
+    // `tell`: an event, on the machine thread.
+    using Tell = std::function<void(const std::string& name, const Json& data)>;
+    Operator(Control& control, bool start_paused, Tell tell);
+    ~Operator();
+    Operator(const Operator&) = delete;
+    Operator& operator=(const Operator&) = delete;
+
+    Control& control() { return control_; }
+    RunState state() const { return state_.load(std::memory_order_relaxed); }
+
+    void stop();
+    Result<void> cont();
+    void quit();
+    Result<void> reset();
+    Result<void> power_button();
+    Result<void> nmi();
+    Result<void> type(Input input);                      // a key or pointer event
+
+    Result<void> set_break(i64 icount);
+    Result<void> delete_break();
+    // Whether one can; then, once that was answered, the move itself.
+    Result<Icount> check_seek(i64 icount) const;
+    void seek(Icount position);
+
+    // The memory from `address` on; what is not there reads as zeros, if `physical`.
+    Result<void> save_memory(u64 address, u64 size, const std::string& file, bool physical);
+
+  private:
+    void happened(Happening what, const PauseEvent& event);
+    Result<void> request(RequestKind kind);
+
+    Control& control_;
+    const Tell tell_;
+    unsigned observer_;
+    std::atomic<RunState> state_;
+    bool seeking_ = false;
+    bool quit_asked_ = false;                            // by a monitor
+};
+
+}  // namespace vmm::monitor
