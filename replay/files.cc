@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "replay/rewrite.h"
 #include "vmm/archive.h"
 #include "vmm/board.h"
 #include "vmm/file.h"
@@ -61,13 +62,18 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
     return out;
 }
 
-Result<void> find_files(const Header& header, const std::string& recording, MachineConfig& config) {
-    for (const FileIdentity& id : header.files) {
+Result<void> find_files(const Recording& recording, const std::string& path, MachineConfig& config) {
+    for (std::size_t n = 0; n < recording.header.files.size(); ++n) {
+        const FileIdentity& id = recording.header.files[n];
         std::string* place = id.role == "bios" ? &config.bios : id.role == "vga-bios" ? &config.vga_bios : id.role == "kernel" ? &config.kernel : id.role == "initrd" ? &config.initrd : nullptr;
+        if (const auto packed = place != nullptr && !recording.images.empty() ? unpacked_file(recording, n) : std::nullopt) {
+            *place = *packed;
+            continue;
+        }
         std::vector<std::string> candidates;
         if (place != nullptr && !place->empty()) candidates.push_back(*place);
         candidates.push_back(id.path);
-        if (place != nullptr) candidates.push_back((fs::path(recording).parent_path() / fs::path(id.path).filename()).string());
+        if (place != nullptr) candidates.push_back((fs::path(path).parent_path() / fs::path(id.path).filename()).string());
         std::string problem, found;
         for (std::size_t i = 0; i < candidates.size() && found.empty(); ++i) {
             if (i > 0 && candidates[i] == candidates[i - 1]) continue;

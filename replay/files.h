@@ -3,15 +3,15 @@
 // Document: docs/recording-format.md, "Header".
 #pragma once
 
-#include "replay/log_format.h"
+#include "replay/log_reader.h"
 #include "vmm/config.h"
 
 namespace vmm::replay {
 
 Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config);
 
-// Sets the paths in `config` to files with the recorded contents: where `config` says, else where they were, else beside the
-// recording. Several Multiboot modules are looked for where they were only.
-Result<void> find_files(const Header& header, const std::string& recording, MachineConfig& config);
+// Sets the paths in `config` to files with the recorded contents: in the recording itself if they were packed in, else where `config`
+// says, else where they were, else beside the recording. Several Multiboot modules are looked for where they were only.
+Result<void> find_files(const Recording& recording, const std::string& path, MachineConfig& config);
 
 }  // namespace vmm::replay

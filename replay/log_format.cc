@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace vmm::replay {
@@ -14,6 +15,8 @@ static_assert(static_cast<int>(InputKind::Serial) == 0 && static_cast<int>(Input
 static_assert(static_cast<int>(RequestKind::Reset) == 0 && static_cast<int>(RequestKind::PowerButton) == 1 &&
               static_cast<int>(RequestKind::Nmi) == 3 && static_cast<int>(RequestKind::SetMemory) == 4 &&
               static_cast<int>(RequestKind::SetRegisters) == 5);
+
+constexpr std::size_t kMostSections = 256;
 
 void put_le(std::string& out, u64 value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
@@ -228,14 +231,167 @@ bool decode_events(std::string_view payload, std::vector<Event>& out) {
 std::string encode(const HashMark& mark) {
     std::string out;
     put_le(out, mark.at.v, 8);
-    put_le(out, mark.hash, 8);
+    put_le(out, mark.hash.value_or(0), 8);
     return out;
 }
 
 std::optional<HashMark> decode_hash(std::string_view payload) {
     Cursor in{payload};
-    const HashMark mark{{in.le(8)}, in.le(8)};
+    HashMark mark{{in.le(8)}, std::nullopt, {}};
+    mark.hash = in.le(8);
     return in.done() ? std::optional(mark) : std::nullopt;
+}
+
+std::string encode(const Parts& parts) {
+    std::string out = "ram-part-bytes=" + std::to_string(parts.ram_part_bytes) + "\n";
+    for (const std::string& name : parts.sections) out += "section=" + name + "\n";
+    return out;
+}
+
+std::optional<Parts> decode_parts(std::string_view payload) {
+    Parts parts;
+    while (!payload.empty()) {
+        const auto end = payload.find('\n');
+        const std::string_view line = payload.substr(0, end);
+        if (end == std::string_view::npos) return std::nullopt;
+        payload.remove_prefix(end + 1);
+        if (line.starts_with("section=") && parts.sections.size() < kMostSections) parts.sections.emplace_back(line.substr(8));
+        else if (!line.starts_with("ram-part-bytes=") || !number(line.substr(15), parts.ram_part_bytes)) return std::nullopt;
+    }
+    return parts;
+}
+
+namespace {
+
+// Which numbers differ from those before, as bits, low first; then these.
+void put_changed(std::string& out, std::span<const u32> now, std::vector<u32>& before) {
+    before.resize(now.size());
+    for (std::size_t i = 0; i < now.size(); i += 8) {
+        unsigned bits = 0;
+        for (std::size_t k = i; k < std::min(i + 8, now.size()); ++k) bits |= unsigned{now[k] != before[k]} << (k - i);
+        out.push_back(static_cast<char>(bits));
+    }
+    for (std::size_t i = 0; i < now.size(); ++i)
+        if (now[i] != before[i]) put_le(out, now[i], 4);
+    before.assign(now.begin(), now.end());
+}
+
+void get_changed(Cursor& in, std::size_t count, std::vector<u32>& values) {
+    values.resize(count);
+    const std::string bits = in.text((count + 7) / 8);
+    for (std::size_t i = 0; i < count && !in.bad; ++i)
+        if ((static_cast<u8>(bits[i / 8]) >> (i % 8) & 1) != 0) values[i] = static_cast<u32>(in.le(4));
+}
+
+constexpr u8 kWhole = 1;                     // the hash of everything and those of memory's parts follow
+constexpr std::size_t kMemoryParts = Memory::kRamParts + 1;
+
+}  // namespace
+
+std::string encode(std::span<const HashMark> marks, Icount base, PartHashes& before) {
+    std::string out;
+    put_varint(out, base.v);
+    for (const HashMark& mark : marks) {
+        put_varint(out, mark.at - base);
+        base = mark.at;
+        out.push_back(static_cast<char>(mark.hash ? kWhole : 0));
+        put_changed(out, mark.parts.sections, before.sections);
+        if (!mark.hash) continue;
+        put_le(out, *mark.hash, 8);
+        put_changed(out, mark.parts.memory, before.memory);
+    }
+    return out;
+}
+
+bool decode_hashes(std::string_view payload, const Parts& parts, PartHashes& before, std::vector<HashMark>& out) {
+    Cursor in{payload};
+    Icount at{in.varint()};
+    while (!in.bad && !in.in.empty()) {
+        const u64 delta = in.varint();
+        if (delta > ~u64{0} - at.v) return false;
+        at = at + delta;
+        const u8 flags = in.byte();
+        if (flags > kWhole) return false;
+        HashMark mark{at, std::nullopt, {}};
+        get_changed(in, parts.sections.size(), before.sections);
+        mark.parts.sections = before.sections;
+        if (flags == kWhole) {
+            mark.hash = in.le(8);
+            get_changed(in, kMemoryParts, before.memory);
+            mark.parts.memory = before.memory;
+        }
+        if (in.bad) return false;
+        out.push_back(std::move(mark));
+    }
+    return in.done();
+}
+
+Parts parts_of(Machine& machine) {
+    Parts parts{machine.memory().ram_part_bytes(), {}};
+    for (const auto& part : machine.state_parts()) parts.sections.push_back(part.name);
+    return parts;
+}
+
+PartHashes part_hashes(Machine& machine, bool whole) {
+    PartHashes hashes;
+    for (const auto& part : machine.state_parts()) hashes.sections.push_back(part.hash);
+    if (!whole) return hashes;
+    (void)machine.memory().content_hash();
+    for (const u64 sum : machine.memory().part_sums()) hashes.memory.push_back(static_cast<u32>(sum ^ sum >> 32));
+    return hashes;
+}
+
+std::string encode(const ImagePiece& piece) {
+    std::string out;
+    put_varint(out, piece.file);
+    put_varint(out, piece.offset);
+    return out + piece.bytes;
+}
+
+std::optional<ImagePiece> decode_image(std::string_view payload) {
+    Cursor in{payload};
+    ImagePiece piece{in.varint(), in.varint(), {}};
+    if (in.bad) return std::nullopt;
+    piece.bytes = in.in;
+    return piece;
+}
+
+std::string encode(const CheckpointState& checkpoint) {
+    std::string out;
+    put_le(out, checkpoint.at.v, 8);
+    put_le(out, checkpoint.base.v, 8);
+    put_le(out, checkpoint.hash, 8);
+    return out + checkpoint.state;
+}
+
+std::optional<CheckpointState> decode_checkpoint(std::string_view payload) {
+    Cursor in{payload};
+    CheckpointState out;
+    out.at.v = in.le(8);
+    out.base.v = in.le(8);
+    out.hash = in.le(8);
+    if (in.bad) return std::nullopt;
+    out.state = in.in;
+    return out;
+}
+
+std::string begin_pages(Icount at) {
+    std::string out;
+    put_le(out, at.v, 8);
+    return out;
+}
+
+void add_page(std::string& payload, u32 page, const u8* content) {
+    put_le(payload, page, 4);
+    payload.append(content, content + kPageSize);
+}
+
+bool decode_pages(std::string_view payload, Icount at, const std::function<bool(u32 page, const u8* content)>& take) {
+    constexpr std::size_t kEach = 4 + kPageSize;
+    if (payload.size() < 8 || (payload.size() - 8) % kEach != 0 || get_le(payload, 0, 8) != at.v) return false;
+    for (std::size_t i = 8; i < payload.size(); i += kEach)
+        if (!take(static_cast<u32>(get_le(payload, i, 4)), reinterpret_cast<const u8*>(payload.data() + i + 4))) return false;
+    return true;
 }
 
 std::string encode(const End& end) {
@@ -244,6 +400,10 @@ std::string encode(const End& end) {
     out.push_back(static_cast<char>(end.ending));
     out.push_back(static_cast<char>(end.status));
     put_le(out, end.hash, 8);
+    put_varint(out, end.parts.sections.size());
+    for (const u32 hash : end.parts.sections) put_le(out, hash, 4);
+    put_varint(out, end.parts.memory.size());
+    for (const u32 hash : end.parts.memory) put_le(out, hash, 4);
     return out;
 }
 
@@ -254,14 +414,18 @@ std::optional<End> decode_end(std::string_view payload) {
     const u8 ending = in.byte();
     end.status = in.byte();
     end.hash = in.le(8);
+    if (!in.in.empty()) {                                // not in version 1
+        for (auto* hashes : {&end.parts.sections, &end.parts.memory})
+            for (u64 n = in.varint(); n > 0 && !in.bad; --n) hashes->push_back(static_cast<u32>(in.le(4)));
+    }
     if (!in.done() || ending > static_cast<u8>(Ending::DebugExit)) return std::nullopt;
     end.ending = Ending{ending};
     return end;
 }
 
-std::string preamble() {
+std::string preamble(u32 version) {
     std::string out(std::begin(kMagic), std::end(kMagic));
-    put_le(out, kFormatVersion, 4);
+    put_le(out, version, 4);
     put_le(out, 0, 4);
     return out;
 }
@@ -273,13 +437,20 @@ u32 chunk_crc(std::string_view frame, std::string_view stored) {
     return static_cast<u32>(crc32(crc, bytes(stored), static_cast<uInt>(stored.size())));
 }
 
-std::string make_chunk(ChunkType type, Icount valid_to, std::string_view payload) {
+u64 largest_raw(u64 stored) { return 16 * stored + 256; }
+
+std::string make_chunk(ChunkType type, Icount valid_to, std::string_view payload, int level) {
     CHECK(payload.size() <= kMaxPayload, "a chunk larger than a reader takes");
     uLongf size = compressBound(static_cast<uLong>(payload.size()));
     std::string stored(size, '\0');
-    const int packed = compress2(reinterpret_cast<Bytef*>(stored.data()), &size, reinterpret_cast<const Bytef*>(payload.data()),
-                                 static_cast<uLong>(payload.size()), 6);
-    CHECK(packed == Z_OK, "zlib packs into a buffer of compressBound");
+    const auto pack = [&](int how) {
+        size = stored.size();
+        const int packed = compress2(reinterpret_cast<Bytef*>(stored.data()), &size, reinterpret_cast<const Bytef*>(payload.data()),
+                                     static_cast<uLong>(payload.size()), how);
+        CHECK(packed == Z_OK, "zlib packs into a buffer of compressBound");
+    };
+    pack(level);
+    if (static_cast<u32>(type) < kFirstSkippable && payload.size() > largest_raw(size)) pack(0);
     stored.resize(size);
     std::string frame;
     put_le(frame, static_cast<u32>(type), 4);

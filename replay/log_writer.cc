@@ -14,6 +14,7 @@ namespace vmm::replay {
 namespace {
 
 constexpr std::size_t kFlushBytes = 64 << 10, kItemBytes = 16;
+constexpr int kFastLevel = 1;                 // of zlib, for what is large
 constexpr u64 kWriteNs = 100'000'000, kSyncNs = 1'000'000'000, kSyncBytes = 32u << 20;
 
 std::chrono::nanoseconds until(u64 host) {
@@ -50,22 +51,29 @@ LogWriter::~LogWriter() {
 
 // --- machine thread -----------------------------------------------------------------------------------------------------------
 
-void LogWriter::give(Item item, std::size_t bytes) {
+std::size_t LogWriter::bytes_of(const Item& item) {
+    if (const auto* event = std::get_if<Event>(&item)) return kItemBytes + event->input.data.size();
+    if (const auto* chunk = std::get_if<Chunk>(&item)) return kItemBytes + chunk->payload.size();
+    return kItemBytes;
+}
+
+void LogWriter::give(Item item) {
     std::unique_lock lock(mutex_);
     std::visit([this](const auto& what) { now_ = std::max(now_, what.at); }, item);
     const bool was_small = queued_ < kFlushBytes;
+    queued_ += bytes_of(item);
     queue_.push_back(std::move(item));
-    queued_ += bytes;
     if (idle_ || (was_small && queued_ >= kFlushBytes)) wake_.notify_one();
     if (queued_ > kMostQueued) done_.wait(lock, [this] { return queued_ <= kMostQueued || error_; });
 }
 
-void LogWriter::event(Event event) {
-    const std::size_t bytes = kItemBytes + event.input.data.size();
-    give(std::move(event), bytes);
-}
+void LogWriter::event(Event event) { give(std::move(event)); }
 
-void LogWriter::hash(const HashMark& mark) { give(mark, kItemBytes); }
+void LogWriter::parts(const Parts& parts) { give(PartsAt{parts, {}}); }
+
+void LogWriter::hash(const HashMark& mark) { give(mark); }
+
+void LogWriter::chunk(ChunkType type, std::string payload, Icount at) { give(Chunk{type, std::move(payload), at}); }
 
 void LogWriter::reached(Icount now) {
     const std::lock_guard lock(mutex_);
@@ -75,7 +83,7 @@ void LogWriter::reached(Icount now) {
 
 void LogWriter::end(const End& end) {
     reached(end.at);
-    give(end, kItemBytes);
+    give(end);
     {
         const std::lock_guard lock(mutex_);
         to_disk_ = true;
@@ -141,7 +149,7 @@ void LogWriter::work() {
 
         lock.lock();
         queued_ = 0;
-        for (const Item& item : queue_) queued_ += kItemBytes + (std::holds_alternative<Event>(item) ? std::get<Event>(item).input.data.size() : 0);
+        for (const Item& item : queue_) queued_ += bytes_of(item);
         answered_ = asked;
         again_ = false;
         error_ = std::move(error);
@@ -159,6 +167,8 @@ void LogWriter::pack_events(std::vector<Event>& events, Icount upto) {
 
 void LogWriter::pack(std::vector<Item> items, Icount upto) {
     std::vector<Event> events;
+    std::vector<HashMark> marks;
+    const End* end = nullptr;
     std::size_t gathered = 0;
     for (Item& item : items) {
         if (auto* event = std::get_if<Event>(&item)) {
@@ -169,17 +179,20 @@ void LogWriter::pack(std::vector<Item> items, Icount upto) {
                 gathered = kItemBytes + event->input.data.size();
             }
             events.push_back(std::move(*event));
-        } else if (const auto* mark = std::get_if<HashMark>(&item)) {
-            pack_events(events, mark->at);
-            file_->add(make_chunk(ChunkType::Hash, mark->at, encode(*mark)));
+        } else if (auto* mark = std::get_if<HashMark>(&item)) {
+            marks.push_back(std::move(*mark));
+        } else if (const auto* parts = std::get_if<PartsAt>(&item)) {
+            file_->add(make_chunk(ChunkType::Parts, packed_to_, encode(*parts)));
+        } else if (const auto* chunk = std::get_if<Chunk>(&item)) {
+            file_->add(make_chunk(chunk->type, packed_to_, chunk->payload, kFastLevel));
         } else {
-            const End& end = std::get<End>(item);
-            pack_events(events, end.at);
-            file_->add(make_chunk(ChunkType::End, end.at, encode(end)));
-            return;
+            end = &std::get<End>(item);
         }
     }
+    // Events before hashes: what a chunk says it is valid up to, all events before that are there.
     pack_events(events, upto);
+    if (!marks.empty()) file_->add(make_chunk(ChunkType::Hashes, upto, encode(marks, marks.front().at, last_hashes_)));
+    if (end != nullptr) file_->add(make_chunk(ChunkType::End, end->at, encode(*end)));
 }
 
 }  // namespace vmm::replay

@@ -21,7 +21,7 @@ namespace vmm::replay {
 
 class LogWriter {
   public:
-    static constexpr std::size_t kMostQueued = 8u << 20;
+    static constexpr std::size_t kMostQueued = 64u << 20;
 
     // Replaces a file of this name that is itself a recording or empty; refuses to overwrite anything else.
     static Result<std::unique_ptr<LogWriter>> create(const std::string& path, const Header& header);
@@ -31,8 +31,10 @@ class LogWriter {
 
     // --- machine thread; positions never go back
     void event(Event event);
+    void parts(const Parts& parts);              // once, before the first hash
     void hash(const HashMark& mark);
     void reached(Icount now);                    // all events before `now` were given
+    void chunk(ChunkType type, std::string payload, Icount at);   // one that may be skipped
     void end(const End& end);                    // the last; returns when it is on the disk, or cannot be
     void flush();                                // returns when all that was given is in the file, or cannot be
 
@@ -40,10 +42,19 @@ class LogWriter {
     bool try_again();                            // false: still
 
   private:
-    using Item = std::variant<Event, HashMark, End>;
+    struct PartsAt : Parts {
+        Icount at{};
+    };
+    struct Chunk {
+        ChunkType type;
+        std::string payload;
+        Icount at{};
+    };
+    using Item = std::variant<Event, HashMark, PartsAt, Chunk, End>;
 
     explicit LogWriter(std::unique_ptr<LogFile> file) : file_(std::move(file)) {}
-    void give(Item item, std::size_t bytes);
+    static std::size_t bytes_of(const Item& item);
+    void give(Item item);
     void work();
     void wait_for_work(std::unique_lock<std::mutex>& lock);
     void pack(std::vector<Item> items, Icount upto);      // into chunks for the file
@@ -52,6 +63,7 @@ class LogWriter {
     // --- the writing thread's
     std::unique_ptr<LogFile> file_;
     Icount packed_to_{};
+    PartHashes last_hashes_;                              // in the file
     u64 next_write_ns_ = 0, next_sync_ns_ = 0;            // host time
 
     // --- shared

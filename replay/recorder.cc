@@ -22,15 +22,32 @@ std::vector<Input> Recorder::inputs(Icount now, std::vector<Input> posted) {
     return posted;
 }
 
-Icount Recorder::stop(Icount, Icount limit) { return std::min(limit, next_hash_); }
+void Recorder::keep_checkpoints(Machine& machine, u64 every) {
+    states_ = std::make_unique<StateWriter>(machine);
+    checkpoint_every_ = every;
+    next_checkpoint_ = Icount{every};
+}
+
+Icount Recorder::stop(Icount, Icount limit) { return std::min({limit, next_hash_, next_checkpoint_}); }
 
 void Recorder::arrived(Machine& machine) {
     const Icount now = machine.icount();
     if (now == next_hash_) {
-        const HashMark mark{now, machine.state_hash()};
+        const bool whole = now.v % kHashEvery == 0;
+        if (now.v == kPartsEvery) {
+            const Parts parts = parts_of(machine);
+            if (log_ != nullptr) log_->parts(parts);
+            if (history_ != nullptr) history_->parts = parts;
+        }
+        HashMark mark{now, std::nullopt, part_hashes(machine, whole)};
+        if (whole) mark.hash = machine.state_hash();
         if (log_ != nullptr) log_->hash(mark);
         if (history_ != nullptr) history_->hashes.push_back(mark);
-        next_hash_ += kHashEvery;
+        next_hash_ += kPartsEvery;
+    }
+    if (log_ != nullptr && now == next_checkpoint_) {
+        for (auto& chunk : states_->take()) log_->chunk(chunk.type, std::move(chunk.payload), now);
+        next_checkpoint_ += checkpoint_every_;
     }
     if (log_ != nullptr) log_->reached(now);
 }
@@ -47,7 +64,7 @@ void Recorder::jumped(Icount at, u64 ns, bool cut) {
 
 int Recorder::leave(Machine& machine, std::optional<Ending> ending, int status) {
     if (log_ == nullptr) return status;
-    if (ending) log_->end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash()});
+    if (ending) log_->end({machine.icount(), *ending, static_cast<u8>(status), machine.state_hash(), part_hashes(machine, true)});
     return log_->trouble() ? 1 : status;
 }
 

@@ -1,105 +1,182 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/rr_command.h"
 
-#include <cinttypes>
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
+#include <map>
 
-#include "devices/user_input.h"
+#include "replay/rewrite.h"
+#include "replay/rr_diff.h"
+#include "replay/rr_dump.h"
+#include "replay/session.h"
+#include "replay/verify.h"
+#include "vmm/options.h"
 
 namespace vmm::replay {
 namespace {
 
-template <class... Args>
-std::string format(const char* pattern, Args... args) {
-    char text[256];
-    std::snprintf(text, sizeof text, pattern, args...);
-    return text;
+constexpr const char* kHelp =
+    "vmm rr COMMAND: look at recordings, check and change them.\n"
+    "\n"
+    "  vmm --rr record --rrfile boot.rr -kernel bzImage -nographic     make a recording\n"
+    "  vmm --rr replay --rrfile boot.rr                                see it again\n"
+    "\n"
+    "  vmm rr info boot.rr              what machine, how long, what is in it\n"
+    "  vmm rr dump boot.rr              every event, hash and checkpoint, one a line\n"
+    "  vmm rr dump boot.rr --json       the same as JSON lines, for programs\n"
+    "  vmm rr verify boot.rr            replay without output, compare all hashes; status 3 if it differs,\n"
+    "                                   and then where, in what, and what a second execution says\n"
+    "  vmm rr index boot.rr             put checkpoints into the file (--every 500M: steps; -o NEW: into a copy)\n"
+    "  vmm rr verify boot.rr --jobs 4   ... from which four threads verify parts of it side by side\n"
+    "  vmm rr diff a.rr b.rr            the first difference of two recordings; status 3 if there is one\n"
+    "  vmm rr pack boot.rr -o all.rr    a copy with kernel and firmware inside, which replays anywhere\n";
+
+int fail(const std::string& text) {
+    std::fprintf(stderr, "vmm: %s\n", text.c_str());
+    return 1;
 }
 
-constexpr const char* kInputNames[] = {"serial", "key", "pointer", "frame", "samples", "request"};
-constexpr const char* kRequestNames[] = {"reset", "power-button", "quit", "nmi"};
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
-std::string quoted(std::string_view data) {
-    std::string out = "\"";
-    for (const char c : data) {
-        const u8 b = static_cast<u8>(c);
-        if (c == '"' || c == '\\') out += std::string("\\") + c;
-        else if (b >= 0x20 && b < 0x7f) out.push_back(c);
-        else out += format("\\x%02x", b);
+// The words of a command line: files, and settings that take a value or none.
+struct Words {
+    std::vector<std::string> files;
+    std::map<std::string, std::string> settings;
+};
+
+Result<Words> parse(const std::string& command, std::span<const std::string> args, std::span<const std::string_view> with_value,
+                    std::span<const std::string_view> bare, std::size_t files) {
+    Words out;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        if (args[i].size() < 2 || args[i][0] != '-') {
+            out.files.push_back(args[i]);
+            continue;
+        }
+        std::string name = args[i].substr(args[i].find_first_not_of('-') == std::string::npos ? 1 : args[i].find_first_not_of('-'));
+        const auto equals = name.find('=');
+        const bool has_value = equals != std::string::npos;
+        std::string value = has_value ? name.substr(equals + 1) : "";
+        name = name.substr(0, equals);
+        const bool wants = std::find(with_value.begin(), with_value.end(), name) != with_value.end();
+        if (!wants && (has_value || std::find(bare.begin(), bare.end(), name) == bare.end()))
+            return Error{"rr " + command + ": unknown option '" + args[i] + "'; see 'vmm rr --help'"};
+        if (wants && !has_value) {
+            if (++i == args.size()) return Error{"rr " + command + ": " + args[i - 1] + " needs a value"};
+            value = args[i];
+        }
+        out.settings[name] = value;
     }
-    return out + "\"";
+    if (out.files.size() != files)
+        return Error{"rr " + command + ": " + (files == 1 ? "one file" : "two files") + " must be named, not " + std::to_string(out.files.size()) + "; see 'vmm rr --help'"};
+    return out;
 }
 
-std::string describe_event(const Event& e) {
-    std::string out = format("%16" PRIu64 "  ", e.at.v);
-    switch (e.kind) {
-        case EventKind::Pass: return out + "pass\n";
-        case EventKind::IdleJump: return out + format("idle jump of %" PRIu64 " ns\n", e.ns);
-        case EventKind::Input: break;
+// The recording, and what to say about how whole it is.
+Result<Recording> open(const std::string& path) {
+    auto recording = read_recording(path);
+    if (recording && !recording->damage.empty()) std::fprintf(stderr, "vmm: %s: %s; what is before it is used\n", path.c_str(), recording->damage.c_str());
+    return recording;
+}
+
+int info(const Words& w) {
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    print(describe(*recording));
+    return 0;
+}
+
+int dump_all(const Words& w) {
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    print(w.settings.contains("json") ? dump_json(*recording) : dump(*recording));
+    return 0;
+}
+
+int verify_all(const Words& w) {
+    unsigned jobs = 1;
+    if (const auto given = w.settings.find("jobs"); given != w.settings.end()) {
+        const std::string& text = given->second;
+        const auto r = std::from_chars(text.data(), text.data() + text.size(), jobs);
+        if (r.ec != std::errc() || r.ptr != text.data() + text.size() || jobs == 0 || jobs > 256) return fail("rr verify: --jobs is 1 to 256, not '" + text + "'");
     }
-    out += kInputNames[static_cast<std::size_t>(e.input.kind)];
-    if (e.input.kind == InputKind::Request && e.input.target < std::size(kRequestNames)) out += std::string(" ") + kRequestNames[e.input.target];
-    else out += format(" %u", e.input.target);
-    if (const std::string user = describe_user_input(e.input); !user.empty()) out += " " + user;
-    else if (e.input.kind == InputKind::Serial && e.input.data.empty()) out += " break";
-    else if (!e.input.data.empty()) out += " " + quoted(e.input.data);
-    return out + "\n";
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    const auto config = replay_config(*recording, w.files[0], {});
+    if (!config) return fail(config.error().text);
+    if (jobs > 1 && recording->checkpoints.empty()) std::fprintf(stderr, "vmm: %s has no checkpoints, so one thread does it; 'vmm rr index' adds some\n", w.files[0].c_str());
+    const auto verdict = verify(*recording, *config, jobs);
+    if (!verdict) return fail(w.files[0] + ": " + verdict.error().text);
+    print(w.files[0] + ": " + verdict->text + "\n");
+    for (const std::string& line : verdict->explanation) print(line + "\n");
+    return verdict->identical ? 0 : kStatusDifferent;
 }
 
-std::string describe_end(const Recording& r) {
-    if (r.end) return format("ended by %s, status %u, at icount %" PRIu64, std::string(to_string(r.end->ending)).c_str(), r.end->status, r.end->at.v);
-    return format("no end: cut; valid up to icount %" PRIu64, r.valid_to.v) + (r.damage.empty() ? "" : " (" + r.damage + ")");
+int index(const Words& w) {
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    const auto config = replay_config(*recording, w.files[0], {});
+    if (!config) return fail(config.error().text);
+    u64 every = std::max<u64>(recording->valid_to.v / 16 + 1, kHashEvery);
+    if (const auto given = w.settings.find("every"); given != w.settings.end()) {
+        const auto steps = parse_steps(given->second);
+        if (!steps || *steps < 1'000'000) return fail("rr index: --every '" + given->second + "' is not a number of steps of at least a million, such as 500M");
+        every = *steps;
+    }
+    const auto to = w.settings.contains("o") ? w.settings.at("o") : w.files[0];
+    const auto count = add_checkpoints(*recording, *config, w.files[0], to, every);
+    if (!count) return fail(count.error().text);
+    print(to + ": " + std::to_string(*count) + " checkpoints\n");
+    return 0;
 }
+
+int diff(const Words& w) {
+    const auto a = open(w.files[0]), b = open(w.files[1]);
+    if (!a) return fail(a.error().text);
+    if (!b) return fail(b.error().text);
+    const auto lines = differences(*a, *b);
+    for (const std::string& line : lines) print(line + "\n");
+    if (lines.empty()) print("the same run\n");
+    return lines.empty() ? 0 : kStatusDifferent;
+}
+
+int pack_all(const Words& w) {
+    if (!w.settings.contains("o")) return fail("rr pack: -o NEW says where the copy goes");
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    const auto config = replay_config(*recording, w.files[0], {});
+    if (!config) return fail(config.error().text);
+    if (const auto done = pack(*recording, *config, w.files[0], w.settings.at("o")); !done) return fail(done.error().text);
+    return 0;
+}
+
+constexpr std::string_view kJson[] = {"json"}, kJobs[] = {"jobs"}, kIndex[] = {"every", "o"}, kOut[] = {"o"};
+
+struct Command {
+    std::string_view name;
+    int (*run)(const Words&);
+    std::span<const std::string_view> with_value, bare;
+    std::size_t files = 1;
+};
+
+constexpr Command kCommands[] = {
+    {"info", info, {}, {}}, {"dump", dump_all, {}, kJson}, {"verify", verify_all, kJobs, {}}, {"index", index, kIndex, {}},
+    {"diff", diff, {}, {}, 2}, {"pack", pack_all, kOut, {}},
+};
 
 }  // namespace
 
-std::string describe(const Recording& r) {
-    const Header& h = r.header;
-    std::string out = format("format version %u, machine revision %u, recorded by vmm ", r.version, h.machine_revision) + h.build + "\n";
-    out += "engine " + h.engine + ", clock " + h.clock + ", arithmetic " + h.arithmetic + "\n";
-    out += describe_end(r) + "\n";
-    u64 inputs = 0, jumps = 0, bytes = 0;
-    for (const Event& e : r.events) {
-        inputs += e.kind == EventKind::Input;
-        jumps += e.kind == EventKind::IdleJump;
-        bytes += e.input.data.size();
-    }
-    out += format("%" PRIu64 " inputs (%" PRIu64 " bytes), %" PRIu64 " idle jumps, %zu hashes, %" PRIu64 " chunks, %" PRIu64 " of %" PRIu64 " bytes used\n",
-                  inputs, bytes, jumps, r.hashes.size(), r.chunks, r.used_bytes, r.file_bytes);
-    for (const FileIdentity& f : h.files)
-        out += "file " + f.role + " " + f.path + format(", %" PRIu64 " bytes, XXH3 %016" PRIx64 "\n", f.size, f.xxh3);
-    return out + "\n" + h.config;
-}
-
-std::string dump(const Recording& r) {
-    std::string out;
-    std::size_t mark = 0;
-    const auto marks_to = [&](Icount at) {
-        for (; mark < r.hashes.size() && r.hashes[mark].at <= at; ++mark)
-            out += format("%16" PRIu64 "  hash %016" PRIx64 "\n", r.hashes[mark].at.v, r.hashes[mark].hash);
-    };
-    for (const Event& e : r.events) {
-        marks_to(e.at);                      // a hash is taken before the inputs of its position
-        out += describe_event(e);
-    }
-    marks_to(r.valid_to);
-    if (r.end) out += format("%16" PRIu64 "  hash %016" PRIx64 "\n", r.end->at.v, r.end->hash);
-    return out + format("%16" PRIu64 "  ", r.valid_to.v) + describe_end(r) + "\n";
-}
-
 int rr_command(std::span<const std::string> args) {
-    const bool known = args.size() == 2 && (args[0] == "info" || args[0] == "dump");
-    if (!known) {
-        std::fprintf(stderr, "vmm: rr: usage: vmm rr info FILE, vmm rr dump FILE\n");
-        return 1;
+    const std::string name = args.empty() ? "" : args[0];
+    const bool help = name == "help" || std::any_of(args.begin(), args.end(), [](const std::string& a) { return a == "--help" || a == "-help" || a == "-h"; });
+    if (help) {
+        print(kHelp);
+        return 0;
     }
-    const auto recording = read_recording(args[1]);
-    if (!recording) {
-        std::fprintf(stderr, "vmm: %s\n", recording.error().text.c_str());
-        return 1;
-    }
-    std::fputs((args[0] == "info" ? describe(*recording) : dump(*recording)).c_str(), stdout);
-    return 0;
+    const auto* command = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return c.name == name; });
+    if (command == std::end(kCommands)) return fail("rr: " + (name.empty() ? "which command" : "unknown command '" + name + "'") + "? There are info, dump, verify, index, diff and pack; see 'vmm rr --help'");
+    const auto words = parse(name, args.subspan(1), command->with_value, command->bare, command->files);
+    return words ? command->run(*words) : fail(words.error().text);
 }
 
 }  // namespace vmm::replay

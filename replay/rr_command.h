@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// `vmm rr info|dump FILE`: what is in a recording, as text. Missing: JSON, verify, diff, pack.
+// `vmm rr COMMAND`: the tools for recordings. Missing: `disk`. Document: docs/determinism.md, "Tools".
 #pragma once
 
 #include <span>
 #include <string>
 
-#include "replay/log_reader.h"
-
 namespace vmm::replay {
 
-std::string describe(const Recording& recording);            // info
-std::string dump(const Recording& recording);                // one line an event, hash, end
-
-// The arguments after "rr". Prints; returns the exit status.
+// The arguments after "rr". Prints; returns the exit status: 0, 1 for an error, 3 where something differs.
 int rr_command(std::span<const std::string> args);
 
 }  // namespace vmm::replay

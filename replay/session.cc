@@ -91,7 +91,7 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
     if (given->display_given) machine.host.display = given->config.host.display;
     machine.no_reboot = recorded->no_reboot;
     machine.no_shutdown = false;
-    if (auto found = find_files(h, file, machine); !found) return found.error();
+    if (auto found = find_files(recording, file, machine); !found) return found.error();
     return machine;
 }
 

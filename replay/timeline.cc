@@ -56,7 +56,10 @@ std::vector<Input> Timeline::inputs(Icount now, std::vector<Input> posted) {
 }
 
 void Timeline::follow() {
-    replayer_.restore({history_->events.size(), history_->hashes.size(), replayer_.cursor().good});
+    Replayer::Cursor cursor = replayer_.cursor();
+    cursor.event = history_->events.size();
+    cursor.hash = history_->hashes.size();
+    replayer_.restore(cursor);
     replayer_.set_end(furthest_);
 }
 

@@ -11,7 +11,9 @@
 namespace vmm {
 
 void SaveArchive::scalar(std::string_view, u64& value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; ++i) out_.push_back(static_cast<u8>(value >> (8 * i)));
+    const std::size_t at = out_.size();
+    out_.resize(at + bytes);
+    for (unsigned i = 0; i < bytes; ++i) out_[at + i] = static_cast<u8>(value >> (8 * i));
 }
 
 void SaveArchive::bytes(std::string_view, u8* data, std::size_t size) { out_.insert(out_.end(), data, data + size); }

@@ -132,11 +132,12 @@ void serialize_list(Archive& ar, std::string_view names, Ts&... values) {
     } while (false)
 
 // Bytes, little-endian, no names; groups are not marked.
-class SaveArchive final : public Archive {
+class SaveArchive : public Archive {
   public:
     void enter(std::string_view) override {}
     void leave() override {}
     std::vector<u8> take() { return std::move(out_); }
+    std::size_t size() const { return out_.size(); }
 
   protected:
     void scalar(std::string_view, u64& value, unsigned bytes) override;
@@ -145,6 +146,30 @@ class SaveArchive final : public Archive {
 
   private:
     std::vector<u8> out_;
+};
+
+// The same bytes, and where each of the outermost groups (a device, the processor) begins.
+class SectionArchive final : public SaveArchive {
+  public:
+    struct Section {
+        std::string name;
+        std::size_t begin;
+    };
+    void enter(std::string_view name) override {
+        if (depth_++ == 0) sections_.push_back({std::string(name), size()});
+    }
+    void leave() override { --depth_; }
+    const std::vector<Section>& sections() const { return sections_; }
+
+  protected:
+    void scalar(std::string_view name, u64& value, unsigned bytes) override {
+        if (depth_ == 0) sections_.push_back({std::string(name), size()});
+        SaveArchive::scalar(name, value, bytes);
+    }
+
+  private:
+    unsigned depth_ = 0;
+    std::vector<Section> sections_;
 };
 
 // Reads what SaveArchive wrote. Check failed() and done() afterwards.

@@ -146,6 +146,20 @@ u64 Machine::state_hash() {
     return hash_bytes(bytes) * 0x9e3779b97f4a7c15 + memory_->content_hash();
 }
 
+std::vector<Machine::StatePart> Machine::state_parts() {
+    SectionArchive ar;
+    serialize(ar);
+    const auto sections = ar.sections();
+    const auto bytes = ar.take();
+    std::vector<StatePart> out;
+    for (std::size_t i = 0; i < sections.size(); ++i) {
+        const std::size_t begin = sections[i].begin, end = i + 1 < sections.size() ? sections[i + 1].begin : bytes.size();
+        const u64 hash = hash_bytes(std::span(bytes).subspan(begin, end - begin));
+        out.push_back({sections[i].name, static_cast<u32>(hash)});
+    }
+    return out;
+}
+
 std::vector<u8> Machine::save() {
     SaveArchive ar;
     serialize(ar);

@@ -70,6 +70,12 @@ class Machine {
     bool load_state(std::span<const u8> state);
     // A hash of everything: registers, devices, memory. Equal machines at equal positions have equal hashes.
     u64 state_hash();
+    // Registers and devices in parts, so that a difference can be named. Memory: Memory::part_sums().
+    struct StatePart {
+        std::string name;
+        u32 hash;
+    };
+    std::vector<StatePart> state_parts();
     // The whole machine, memory included, and back into a machine made from the same config.
     std::vector<u8> save();
     Result<void> load(std::span<const u8> image);

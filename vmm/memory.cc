@@ -234,6 +234,7 @@ u64 Memory::content_hash() {
         unhashed_.in[p] = 0;
         const u64 now = std::memcmp(page(p), kZero, kPageSize) == 0 ? 0 : hash_page(p, page(p));
         hash_sum_ += now - page_hash_[p];
+        part_sum_[std::min<u64>(kRamParts, (u64{p} << kPageShift) / ram_part_bytes())] += now - page_hash_[p];
         page_hash_[p] = now;
     }
     unhashed_.list.clear();

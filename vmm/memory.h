@@ -8,6 +8,7 @@
 // dirty already and unwatched. Machine thread only.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -90,6 +91,12 @@ class Memory {
 
     // Sum over pages of a hash of page number and content. Costs a look at the pages written since the last call.
     u64 content_hash();
+    // The same sum by part: kRamParts equal parts of RAM, then what is not RAM. As of the last content_hash().
+    static constexpr unsigned kRamParts = 64;
+    const std::array<u64, kRamParts + 1>& part_sums() const { return part_sum_; }
+    // By page, 0 for one of zeros; as of the last content_hash().
+    std::span<const u64> page_hashes() const { return page_hash_; }
+    u64 ram_part_bytes() const { return ram_bytes_ / kRamParts; }
 
   private:
     enum class Kind : u8 { Io, Ram, Rom, Split };
@@ -122,6 +129,7 @@ class Memory {
     PageSet unhashed_, changed_;
     std::vector<u64> page_hash_;
     u64 hash_sum_ = 0;
+    std::array<u64, kRamParts + 1> part_sum_{};
     MemoryWatcher* watcher_ = nullptr;
 };
 

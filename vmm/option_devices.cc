@@ -250,13 +250,6 @@ Result<void> set_display(OptionState& s, Text option, Text value) {
     return {};
 }
 
-// What QEMU needs for recording a network is done by itself here.
-Result<void> add_object(OptionState&, Text option, Text value) {
-    const Text kind = value.substr(0, value.find(','));
-    if (kind != "filter-replay") return not_yet(option, kind);
-    return {};
-}
-
 Result<void> set_net(OptionState&, Text option, Text value) {
     if (value != "none") return not_yet(option, value);
     return {};

@@ -56,6 +56,9 @@ Result<void> set_icount(OptionState& s, Text option, Text value);
 Result<void> set_rr(OptionState& s, Text option, Text value);
 Result<void> set_rrfile(OptionState& s, Text option, Text value);
 Result<void> set_rr_memory(OptionState& s, Text option, Text value);
+Result<void> set_rr_end(OptionState& s, Text option, Text value);
+Result<void> set_rr_checkpoint_every(OptionState& s, Text option, Text value);
+Result<void> set_object(OptionState& s, Text option, Text value);
 Result<void> set_rtc(OptionState& s, Text option, Text value);
 Result<void> set_boot(OptionState& s, Text option, Text value);
 Result<void> set_append(OptionState& s, Text option, Text value);
@@ -74,7 +77,6 @@ Result<void> add_chardev(OptionState& s, Text option, Text value);
 Result<void> add_device(OptionState& s, Text option, Text value);
 Result<void> set_vga(OptionState& s, Text option, Text value);
 Result<void> set_display(OptionState& s, Text option, Text value);
-Result<void> add_object(OptionState& s, Text option, Text value);
 Result<void> set_net(OptionState& s, Text option, Text value);
 
 }  // namespace vmm::opt

@@ -193,6 +193,34 @@ Result<void> set_rr_memory(OptionState& s, Text option, Text value) {
     return {};
 }
 
+Result<void> set_rr_end(OptionState& s, Text option, Text value) {
+    if (value != "exit" && value != "pause") return error(option, "exit or pause, not " + quoted(value));
+    s.line.rr_end_pause = value == "pause";
+    return {};
+}
+
+Result<void> set_rr_checkpoint_every(OptionState& s, Text option, Text value) {
+    constexpr u64 kFewestSteps = 1'000'000;
+    const auto steps = parse_steps(value);
+    if (!steps || *steps < kFewestSteps) return error(option, quoted(value) + " is not a number of steps of at least a million, such as 500M or 4G");
+    s.line.rr_checkpoint_every = *steps;
+    return {};
+}
+
+// What QEMU needs to be told, and we do not: everything from outside is recorded.
+Result<void> set_object(OptionState&, Text option, Text value) {
+    constexpr Text kKeys[] = {"id", "netdev", "queue", "status"};
+    bool first = true;
+    for (const KeyValue& kv : split_options(value)) {
+        if (std::exchange(first, false)) {
+            if (kv.has_value || kv.key != "filter-replay") return error(option, "unknown object " + quoted(kv.key) + " (filter-replay)");
+        } else if (!one_of(kv.key, kKeys)) {
+            return unknown_key(option, kv.key, kKeys);
+        }
+    }
+    return {};
+}
+
 Result<void> set_rrfile(OptionState& s, Text, Text value) {
     s.line.rrfile = value;
     return {};

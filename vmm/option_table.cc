@@ -80,6 +80,10 @@ constexpr Option kOptions[] = {
      "record the run, or replay it (a replay takes the machine from the recording); live: hold the past in memory, to go back in it", set_rr},
     {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
     {"rr-memory", "MB", kReplayGroup, "what checkpoints for going back may take (512)", set_rr_memory},
+    {"rr-end", "exit|pause", kReplayGroup, "where the recording ends: end (default), or pause there, for gdb or the monitor", set_rr_end},
+    {"rr-checkpoint-every", "STEPS", kReplayGroup,
+     "while recording: a whole state into the file every STEPS steps (4G, 500M), so that parts of it can be replayed; 'vmm rr index' adds them later", set_rr_checkpoint_every},
+    {"object", "filter-replay,id=ID,netdev=ID", "", "", set_object},
 
     {"gdb", "tcp:[HOST]:PORT|unix:PATH|none", kDebugGroup, "gdb can connect there; without a host, from this machine only", set_gdb},
     {"s", "", kDebugGroup, "the same as -gdb tcp::1234", set_gdb_default},
@@ -87,11 +91,10 @@ constexpr Option kOptions[] = {
 
     // Planned.
     {"rrsnapshot", "NAME", "", "", nullptr},
-    {"rr-checkpoint-every", "N", "", "", nullptr}, {"image", "ID=PATH", "", "", nullptr}, {"disk-timing", "exact", "", "", nullptr},
+    {"image", "ID=PATH", "", "", nullptr}, {"disk-timing", "exact", "", "", nullptr},
     {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
     {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
     {"snapshot", "", "", "", nullptr}, {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
-    {"object", "filter-replay,...", "", "", add_object},
     {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
 };
 

@@ -2,6 +2,7 @@
 #include "vmm/options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 
 #include "vmm/option_table.h"
@@ -114,6 +115,23 @@ Result<CommandLine> parse_command_line(std::span<const std::string> args, const 
 Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
     return parse_command_line(args);
+}
+
+std::optional<u64> parse_steps(std::string_view text) {
+    u64 factor = 1;
+    if (!text.empty()) {
+        switch (text.back()) {
+            case 'K': case 'k': factor = 1'000; break;
+            case 'M': factor = 1'000'000; break;
+            case 'G': factor = 1'000'000'000; break;
+            default: break;
+        }
+        if (factor != 1) text.remove_suffix(1);
+    }
+    u64 n = 0;
+    const auto r = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (text.empty() || r.ec != std::errc() || r.ptr != text.data() + text.size() || n > ~u64{0} / factor) return std::nullopt;
+    return n * factor;
 }
 
 }  // namespace vmm

@@ -32,11 +32,16 @@ struct CommandLine {
     Rr rr = Rr::None;
     std::string rrfile{};
     u64 rr_memory = u64{512} << 20;   // bytes that checkpoints may take
+    u64 rr_checkpoint_every = 0;      // steps between checkpoints in the recording; 0: none
+    bool rr_end_pause = false;        // where a recording ends, the replay pauses rather than that the program ends
     std::optional<CharConfig> gdb{};   // where a debugger can connect
     bool start_paused = false;
     bool serial_given = false;   // config.serial_present was asked for, not filled in
     bool display_given = false;  // if only to say none
 };
+
+// A number of steps: 1000000, 500M, 4G (thousands). Nothing: not one.
+std::optional<u64> parse_steps(std::string_view text);
 
 // Without the program's own name. An error means status 1.
 Result<CommandLine> parse_command_line(std::span<const std::string> args);

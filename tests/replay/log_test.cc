@@ -57,12 +57,13 @@ std::string small_log() {
     w.reached({9});
     w.flush();
     w.event(idle(9, 123'456'789'012));
-    w.hash({{1000}, 0x1122334455667788});
+    w.parts({4096, {"clock", "cpu", "pit"}});
+    w.hash({{1000}, std::nullopt, {{1, 2, 3}, {}}});
     w.event(serial(u64{1} << 40, std::string("\x00\xff\n", 3)));
     w.event({{u64{1} << 40}, EventKind::Pass, {}, 0});
     w.event({{u64{1} << 40}, EventKind::Input, {InputKind::Request, static_cast<u8>(RequestKind::Nmi), {}}, 0});
-    w.hash({{u64{1} << 41}, 1});
-    w.end({{(u64{1} << 41) + 1}, Ending::DebugExit, 33, 42});
+    w.hash({{u64{1} << 41}, 0x1122334455667788, {{1, 5, 3}, std::vector<u32>(65, 7)}});
+    w.end({{(u64{1} << 41) + 1}, Ending::DebugExit, 33, 42, {{9, 8, 7}, {6}}});
     EXPECT_FALSE(w.trouble());
     return file.get();
 }
@@ -93,8 +94,9 @@ TEST(Log, is_read_as_it_was_written) {
     EXPECT_EQ(r.events[5].input.kind, InputKind::Request);
     EXPECT_EQ(r.events[5].input.target, static_cast<u8>(RequestKind::Nmi));
     EXPECT_EQ(r.events[5].at.v, u64{1} << 40);
-    EXPECT_EQ(r.hashes, (std::vector<HashMark>{{{1000}, 0x1122334455667788}, {{u64{1} << 41}, 1}}));
-    EXPECT_EQ(r.end, (End{{(u64{1} << 41) + 1}, Ending::DebugExit, 33, 42}));
+    EXPECT_EQ(r.parts, (Parts{4096, {"clock", "cpu", "pit"}}));
+    EXPECT_EQ(r.hashes, (std::vector<HashMark>{{{1000}, std::nullopt, {{1, 2, 3}, {}}}, {{u64{1} << 41}, 0x1122334455667788, {{1, 5, 3}, std::vector<u32>(65, 7)}}}));
+    EXPECT_EQ(r.end, (End{{(u64{1} << 41) + 1}, Ending::DebugExit, 33, 42, {{9, 8, 7}, {6}}}));
     EXPECT_EQ(r.valid_to.v, (u64{1} << 41) + 1);
     EXPECT_EQ(r.damage, "");
 }
@@ -173,7 +175,7 @@ TEST(Log, random_payloads_do_no_harm) {
     for (int n = 0; n < 20'000; ++n) {
         std::string payload(random() % 40, '\0');
         for (char& c : payload) c = static_cast<char>(random() % 4 == 0 ? random() : random() % 4);
-        const auto r = parse_recording(start + make_chunk(ChunkType{static_cast<u32>(1 + random() % 6)}, {random() % 100}, payload), "F");
+        const auto r = parse_recording(start + make_chunk(ChunkType{static_cast<u32>(1 + random() % 8)}, {random() % 100}, payload), "F");
         ASSERT_TRUE(r);
         if (r->chunks == 1) { EXPECT_NE(r->damage, ""); }
     }
@@ -181,7 +183,7 @@ TEST(Log, random_payloads_do_no_harm) {
 
 TEST(Log, unknown_chunks_that_may_be_skipped_are) {
     const std::string start = preamble() + make_chunk(ChunkType::Header, {}, encode(small_header()));
-    const std::string tail = make_chunk(ChunkType::Hash, {8}, encode(HashMark{{8}, 9}));
+    const std::string tail = make_chunk(ChunkType::Hash, {8}, encode(HashMark{{8}, 9, {}}));
     EXPECT_EQ(parse(start + make_chunk(ChunkType{200}, {8}, "?") + tail).hashes.size(), 1u);
     EXPECT_EQ(parse(start + make_chunk(ChunkType{100}, {8}, "?") + tail).hashes.size(), 0u);
 }
@@ -189,7 +191,7 @@ TEST(Log, unknown_chunks_that_may_be_skipped_are) {
 TEST(Log, of_another_version_is_refused_by_name) {
     std::string log = small_log();
     log[8] = 77;
-    EXPECT_EQ(refusal(log), "F: is a recording of format version 77; this program knows version 1");
+    EXPECT_EQ(refusal(log), "F: is a recording of format version 77; this program knows versions 1 to 2");
 }
 
 TEST(Log, of_qemu_is_refused_by_name) {
@@ -262,7 +264,7 @@ TEST(LogWriter, whose_disk_fills_up_loses_nothing_and_goes_on_when_there_is_room
         EXPECT_EQ(parse(file.get()).valid_to.v, 6u);
     }
     EXPECT_TRUE(w.try_again());
-    w.end({{10}, Ending::Quit, 0, 1});
+    w.end({{10}, Ending::Quit, 0, 1, {}});
     const Recording r = parse(file.get());
     ASSERT_EQ(r.events.size(), 3u);
     EXPECT_EQ(r.events[1].input.data, noise(1000));
@@ -293,7 +295,7 @@ TEST(LogWriter, whose_file_is_deleted_says_so_and_writes_it_anew) {
     ASSERT_TRUE(w.trouble());
     EXPECT_EQ(w.trouble()->text, file.path + ": was deleted while it was written");
     EXPECT_TRUE(w.try_again());
-    w.end({{10}, Ending::Quit, 0, 1});
+    w.end({{10}, Ending::Quit, 0, 1, {}});
     const Recording r = parse(file.get());
     ASSERT_EQ(r.events.size(), 2u);
     EXPECT_EQ(r.events[1].input.data, "after");

@@ -32,16 +32,29 @@ inline std::unique_ptr<Machine> make_machine(const MachineConfig& config) {
     return made ? std::move(*made) : nullptr;
 }
 
+// The guest of kept.S, which is always busy and echoes what it reads.
+inline MachineConfig busy_config(const std::string& rom) {
+    MachineConfig config = firmware_config();
+    config.bios = rom;
+    config.vga = VgaCard::None;
+    config.debug_exit = true;
+    return config;
+}
+
 // The firmware, with input at boundaries drawn with a seed, until it is asked to quit.
-inline replay::Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = true, u64 most_boundaries = 300) {
-    const Temp file;
+// `to`: the file to record in, if it is wanted; `checkpoint_every`: steps, 0 for none.
+inline replay::Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = true, u64 most_boundaries = 300,
+                                const std::string& to = {}, u64 checkpoint_every = 0) {
+    const Temp temporary;
+    const std::string path = to.empty() ? temporary.path : to;
     const auto header = replay::make_header(config, "test");
     EXPECT_TRUE(header) << (header ? "" : header.error().text);
-    auto log = replay::LogWriter::create(file.path, *header);
+    auto log = replay::LogWriter::create(path, *header);
     EXPECT_TRUE(log);
     const auto machine = make_machine(config);
     replay::Recorder recorder(log->get());
-    Control control(*machine, RrMode::Record, file.path);
+    if (checkpoint_every != 0) recorder.keep_checkpoints(*machine, checkpoint_every);
+    Control control(*machine, RrMode::Record, path);
     std::mt19937 random(seed);
     RunnerOptions options;
     options.sleep = config.sleep;
@@ -59,7 +72,7 @@ inline replay::Recording record(unsigned seed, u64 until, MachineConfig config =
         if (last.v >= until || still == 8 || ++total == most_boundaries) control.quit();
     };
     EXPECT_EQ(run_machine(control, options, recorder), 0);
-    auto recording = replay::read_recording(file.path);
+    auto recording = replay::read_recording(path);
     EXPECT_TRUE(recording);
     EXPECT_EQ(recording->damage, "");
     return *recording;

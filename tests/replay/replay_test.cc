@@ -35,7 +35,7 @@ TEST_P(Seeds, what_was_recorded_is_replayed) {
     const Recording r = record(GetParam(), 20'000'000);
     ASSERT_TRUE(r.end);
     EXPECT_GT(r.events.size(), 20u);
-    EXPECT_EQ(replay(r, 0), "identical up to icount " + std::to_string(r.end->at.v) + " (1 hashes)");
+    EXPECT_EQ(replay(r, 0), "identical up to icount " + std::to_string(r.end->at.v) + " (2 hashes)");
 }
 
 INSTANTIATE_TEST_SUITE_P(Replay, Seeds, ::testing::Values(1u, 2u));
@@ -44,7 +44,7 @@ TEST(Replay, of_a_run_that_slept_has_the_same_idle_time) {
     MachineConfig config = firmware_config();
     config.sleep = true;
     const Recording r = record(3, 20'000'000, config);
-    EXPECT_EQ(replay(r, 0), "identical up to icount " + std::to_string(r.end->at.v) + " (1 hashes)");
+    EXPECT_EQ(replay(r, 0), "identical up to icount " + std::to_string(r.end->at.v) + " (2 hashes)");
 }
 
 TEST(Replay, finds_an_input_that_was_left_out_or_added_to) {
@@ -58,7 +58,7 @@ TEST(Replay, finds_an_input_that_was_left_out_or_added_to) {
     while (n > 0 && (r.events[n].input.kind != InputKind::Serial || r.events[n].kind != EventKind::Input)) --n;
     added_to.events[n].input.data += "x";
     EXPECT_TRUE(replay(left_out, kStatusDifferent).starts_with("differs between icount 0 and "));
-    EXPECT_TRUE(replay(added_to, kStatusDifferent).starts_with("differs between icount 0 and "));
+    EXPECT_TRUE(replay(added_to, kStatusDifferent).starts_with("differs between icount "));
 }
 
 TEST(Replay, finds_an_idle_jump_where_nobody_waits) {

@@ -149,7 +149,8 @@ int run(CommandLine given, const replay::Recording& recording) {
     options.no_reboot = config.no_reboot;
     options.no_shutdown = config.no_shutdown;
     options.start_paused = given.start_paused;
-    options.unattended = !given.gdb && config.host.monitors.empty();
+    options.unattended = !given.gdb && config.host.monitors.empty() && config.host.qmps.empty();
+    options.pause_at_end = given.rr_end_pause;
     control->observe([](Happening what, const PauseEvent& event) {
         if (what == Happening::Paused && event.why == Pause::HostError) tell("the machine is paused: " + event.text);
     });
@@ -173,6 +174,7 @@ int run(CommandLine given, const replay::Recording& recording) {
     screen.reset();
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
     if (const std::string words = (*past)->last_words(m, given.rrfile); !words.empty()) tell(words);
+    for (const std::string& line : (*past)->explanation(config, m)) tell(line);
     return status;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/program/past.h"
 
+#include "replay/explain.h"
 #include "replay/session.h"
 #include "vmm/monitor/machine_commands.h"
 
@@ -30,6 +31,7 @@ Result<std::unique_ptr<Past>> Past::make(const CommandLine& line, const replay::
     }
     past->recorder_ = std::make_unique<replay::Recorder>(past->log_.get(), wanted ? &past->history_ : nullptr);
     past->journal_ = past->recorder_.get();
+    if (past->log_ && line.rr_checkpoint_every != 0) past->recorder_->keep_checkpoints(machine, line.rr_checkpoint_every);
     if (wanted) past->hold(machine, control, past->history_, line.rr_memory, std::move(open));
     return past;
 }
@@ -48,6 +50,11 @@ void Past::hold(Machine& machine, Control& control, const replay::Recording& rec
                           : std::make_unique<replay::Timeline>(machine, *replayer_, std::move(options));
     control.set_travel(timeline_.get(), {});
     journal_ = timeline_.get();
+}
+
+std::vector<std::string> Past::explanation(const MachineConfig& config, Machine& machine) const {
+    if (!replayer_ || recorder_ || replayer_->outcome() != replay::Replayer::Outcome::Different) return {};
+    return replay::explain(replayed_, config, replayer_->difference(), &machine);
 }
 
 std::string Past::last_words(const Machine& machine, const std::string& file) const {

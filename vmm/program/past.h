@@ -19,6 +19,8 @@ class Past {
     Journal& journal() { return *journal_; }
     // What is to be said at the end; empty: nothing.
     std::string last_words(const Machine& machine, const std::string& file) const;
+    // Of a replay that differed: what running it again says about it. May take as long as the replay did.
+    std::vector<std::string> explanation(const MachineConfig& config, Machine& machine) const;
 
   private:
     explicit Past(const replay::Recording& replayed) : replayed_(replayed) {}

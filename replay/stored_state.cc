@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/stored_state.h"
+
+#include <algorithm>
+
+namespace vmm::replay {
+namespace {
+
+constexpr std::size_t kChunkBytes = 1u << 20;
+
+std::vector<u64> page_hashes(Machine& machine) {
+    (void)machine.memory().content_hash();
+    const auto hashes = machine.memory().page_hashes();
+    return {hashes.begin(), hashes.end()};
+}
+
+}  // namespace
+
+StateWriter::StateWriter(Machine& machine) : machine_(machine), at_power_on_(page_hashes(machine)), last_(at_power_on_) {}
+
+std::vector<StateWriter::Chunk> StateWriter::take() {
+    const Icount at = machine_.icount();
+    const bool whole = count_++ % kWhole == 0;
+    if (whole) last_at_.v = CheckpointState::kPowerOn;
+    const std::vector<u64> now = page_hashes(machine_);
+    const std::vector<u64>& base = whole ? at_power_on_ : last_;
+    std::vector<Chunk> out;
+    std::string pages = begin_pages(at);
+    const std::size_t empty = pages.size();
+    const auto finish = [&] {
+        if (pages.size() > empty) out.push_back({ChunkType::Pages, std::exchange(pages, begin_pages(at))});
+    };
+    for (u32 p = 0; p < now.size(); ++p) {
+        if (now[p] == base[p]) continue;
+        add_page(pages, p, machine_.memory().page(p));
+        if (pages.size() > kChunkBytes) finish();
+    }
+    finish();
+    SaveArchive ar;
+    machine_.serialize(ar);
+    const auto state = ar.take();
+    out.push_back({ChunkType::Checkpoint, encode(CheckpointState{at, last_at_, machine_.state_hash(), {state.begin(), state.end()}})});
+    last_ = now;
+    last_at_ = at;
+    return out;
+}
+
+Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& machine) {
+    const StoredCheckpoint& wanted = recording.checkpoints[n];
+    const Error bad{"the checkpoint at icount " + std::to_string(wanted.at.v) + " is damaged, or of another machine"};
+    std::vector<const StoredCheckpoint*> chain;
+    for (const StoredCheckpoint* c = &wanted; c != nullptr;) {
+        chain.push_back(c);
+        const auto base = std::find_if(recording.checkpoints.begin(), recording.checkpoints.end(), [c](const auto& other) { return other.at == c->base; });
+        if (base == recording.checkpoints.end() && c->base.v != CheckpointState::kPowerOn) return bad;
+        c = base == recording.checkpoints.end() ? nullptr : &*base;
+    }
+    Memory& memory = machine.memory();
+    // restore_page() wants clean pages; whoever follows the changes of this machine is to hear of all of them afterwards.
+    std::vector<u32> changed = memory.take_changed();
+    const auto restore = [&](u32 page, const u8* content) {
+        if (page >= memory.store_pages()) return false;
+        memory.restore_page(page, content);
+        changed.push_back(page);
+        return true;
+    };
+    for (auto c = chain.rbegin(); c != chain.rend(); ++c) {
+        for (const Packed& chunk : (*c)->pages) {
+            const auto payload = unpack(recording, chunk);
+            if (!payload || !decode_pages(*payload, (*c)->at, restore)) return bad;
+        }
+    }
+    for (const u32 page : changed) memory.mark_dirty(page);
+    const auto payload = unpack(recording, wanted.state);
+    const auto state = payload ? decode_checkpoint(*payload) : std::nullopt;
+    if (!state || !machine.load_state({reinterpret_cast<const u8*>(state->state.data()), state->state.size()})) return bad;
+    if (machine.icount() != wanted.at || machine.state_hash() != wanted.hash) return bad;
+    return {};
+}
+
+std::optional<std::size_t> checkpoint_before(const Recording& recording, Icount position) {
+    const auto& all = recording.checkpoints;
+    const auto after = std::upper_bound(all.begin(), all.end(), position, [](Icount p, const auto& c) { return p < c.at; });
+    if (after == all.begin()) return std::nullopt;
+    return static_cast<std::size_t>(after - all.begin()) - 1;
+}
+
+}  // namespace vmm::replay

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/verify.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "replay/explain.h"
+#include "replay/rewrite.h"
+#include "replay/stored_state.h"
+
+namespace vmm::replay {
+namespace {
+
+// One part of a recording: from a checkpoint, or power-on, to the next, or the end.
+struct Part {
+    std::optional<std::size_t> from, to;
+};
+
+struct Found {
+    Part part;
+    std::unique_ptr<Execution> execution;
+};
+
+}  // namespace
+
+Result<Verdict> verify(const Recording& recording, const MachineConfig& config, unsigned jobs) {
+    std::vector<Part> parts(1);
+    for (std::size_t n = 0; jobs > 1 && n < recording.checkpoints.size(); ++n) {
+        parts.back().to = n;
+        parts.push_back({n, std::nullopt});
+    }
+    std::atomic<std::size_t> next{0}, worst{parts.size()};
+    std::atomic<u64> hashes{0};
+    std::mutex mutex;
+    std::optional<Error> error;
+    std::optional<Found> found;              // the earliest part that differs
+    const auto work = [&] {
+        // A later part is of no interest once an earlier one differs.
+        for (std::size_t n; (n = next++) < parts.size() && n < worst;) {
+            const Part& part = parts[n];
+            auto made = Execution::create(recording, config, part.from);
+            if (!made) {
+                const std::lock_guard lock(mutex);
+                if (!error) error = made.error();
+                return;
+            }
+            Replayer& replayer = (*made)->replayer();
+            const u64 before = replayer.compared();
+            if (part.to) replayer.set_goal(recording.checkpoints[*part.to].at);
+            (*made)->run();
+            hashes += replayer.compared() - before;
+            if (replayer.outcome() != Replayer::Outcome::Different) continue;
+            const std::lock_guard lock(mutex);
+            if (n >= worst) continue;
+            worst = n;
+            found = Found{part, std::move(*made)};
+        }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned i = 1; i < std::min<std::size_t>(jobs, parts.size()); ++i) threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+    if (error) return *error;
+    if (found) {
+        const Replayer& replayer = found->execution->replayer();
+        return Verdict{false, replayer.report(), explain(recording, config, replayer.difference(), &found->execution->machine())};
+    }
+    Verdict verdict{true, "identical up to icount " + std::to_string((recording.end ? recording.end->at : recording.valid_to).v) + " (" + std::to_string(hashes.load()) + " hashes", {}};
+    if (parts.size() > 1) verdict.text += ", in " + std::to_string(parts.size()) + " parts";
+    verdict.text += ")";
+    if (!recording.end) verdict.text += ", where the recording was cut";
+    return verdict;
+}
+
+Result<std::size_t> add_checkpoints(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to, u64 every) {
+    auto made = Execution::create(recording, config);
+    if (!made) return made.error();
+    Execution& run = **made;
+    StateWriter writer(run.machine());
+    auto rewrite = Rewrite::begin(path, recording, to);
+    if (!rewrite) return rewrite.error();
+    if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Pages && type != ChunkType::Checkpoint; }); !ok) return ok.error();
+    std::size_t count = 0;
+    const Icount end = run.replayer().end_position();
+    for (Icount at{every}; at < end; at += every) {
+        run.run_to(at);
+        if (run.position() != at || run.replayer().outcome() != Replayer::Outcome::Running) break;
+        for (const auto& chunk : writer.take()) (*rewrite)->add(chunk.type, chunk.payload);
+        ++count;
+    }
+    run.run();
+    if (run.replayer().outcome() == Replayer::Outcome::Different) return Error{path + ": " + run.replayer().report()};
+    if (auto done = (*rewrite)->finish(); !done) return done.error();
+    return count;
+}
+
+}  // namespace vmm::replay

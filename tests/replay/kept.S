@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small guest with a bit of everything that a recording tells of. It takes timer interrupts, echoes what comes in on the serial
+// port, keeps it in memory, takes square roots and reads the clock; it never waits, until it reads `halt`: then it does between timer
+// interrupts. `quit` ends it through isa-debug-exit.
+#include "rom.inc"
+main:   mov $0x1000 + 0x20 * 8, %edi
+        mov $pit, %eax
+        mov %ax, (%edi)
+        movw $8, 2(%edi)
+        movw $0x8e00, 4(%edi)
+        shr $16, %eax
+        mov %ax, 6(%edi)
+        lidt idt_pointer
+        // Master PIC: vectors 20-27, only IRQ 0 open. PIT counter 0: mode 2, 1000 ticks.
+        mov $0x11, %al
+        out %al, $0x20
+        mov $0x20, %al
+        out %al, $0x21
+        mov $4, %al
+        out %al, $0x21
+        mov $1, %al
+        out %al, $0x21
+        mov $0xfe, %al
+        out %al, $0x21
+        mov $0x34, %al
+        out %al, $0x43
+        mov $1000 % 256, %al
+        out %al, $0x40
+        mov $1000 / 256, %al
+        out %al, $0x40
+        xor %esi, %esi
+        xor %ebx, %ebx
+        fninit
+wait:   sti
+        cmpl $0, 0x500
+        je 1f
+        hlt
+1:      cli
+        mov $0x3fd, %dx
+        in %dx, %al
+        test $1, %al
+        jz work
+        mov $0x3f8, %dx
+        in %dx, %al
+        out %al, %dx
+        shl $8, %ebx
+        mov %al, %bl
+        cmp $0x71756974, %ebx
+        je done
+        cmp $0x68616c74, %ebx
+        jne work
+        movl $1, 0x500
+work:   inc %esi
+        mov %esi, %edi
+        and $0xffff, %edi
+        mov %ebx, 0x20000(,%edi,4)
+        fildl 0x20000(,%edi,4)
+        fsqrt
+        fstpl 0x10000
+        rdtsc
+        add %eax, 0x18000
+        mov $0x4000, %edi
+        mov $200, %ecx
+        rep stosl
+        jmp wait
+done:   EXIT 16
+pit:    push %eax
+        mov $0x20, %al
+        out %al, $0x20
+        pop %eax
+        iret
+idt_pointer:
+        .word 0x7ff
+        .long 0x1000
+        END_OF_ROM

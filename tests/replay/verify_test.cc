@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recordings with checkpoints and with their files inside: parts replay by themselves, a copy replays anywhere, and what is damaged is
+// never believed. Document: docs/recording-format.md.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "replay/rewrite.h"
+#include "replay/rr_diff.h"
+#include "replay/stored_state.h"
+#include "replay/verify.h"
+#include "tests/replay/recorded.h"
+
+namespace vmm::replay {
+namespace {
+
+using vmm::testing::busy_config;
+using vmm::testing::firmware_config;
+using vmm::testing::record;
+using vmm::testing::Temp;
+
+constexpr u64 kSteps = 20'000'000, kEvery = 3'000'000;
+
+struct Absent : Temp {
+    Absent() { std::filesystem::remove(path); }
+};
+
+Recording read(const std::string& path) {
+    auto r = read_recording(path);
+    EXPECT_TRUE(r) << (r ? "" : r.error().text);
+    EXPECT_EQ(r->damage, "");
+    return *r;
+}
+
+MachineConfig config_of(const Recording& r) { return *config_from_text(r.header.config); }
+
+TEST(Verify, in_parts_is_the_same_as_in_one_piece) {
+    const Temp file;
+    const Absent indexed;
+    const Recording r = record(21, kSteps, busy_config(KEPT_ROM), false, ~u64{0}, file.path);
+    const auto whole = verify(r, config_of(r), 1);
+    ASSERT_TRUE(whole);
+    EXPECT_TRUE(whole->identical) << whole->text;
+    const auto count = add_checkpoints(r, config_of(r), file.path, indexed.path, kEvery);
+    ASSERT_TRUE(count) << count.error().text;
+    EXPECT_EQ(*count, (r.end->at.v - 1) / kEvery);
+    const Recording with = read(indexed.path);
+    EXPECT_TRUE(differences(r, with).empty());
+    ASSERT_EQ(with.checkpoints.size(), *count);
+    const auto parts = verify(with, config_of(with), 2);
+    ASSERT_TRUE(parts) << parts.error().text;
+    EXPECT_TRUE(parts->identical) << parts->text;
+    EXPECT_NE(parts->text.find("in " + std::to_string(*count + 1) + " parts"), std::string::npos) << parts->text;
+}
+
+TEST(Verify, of_parts_finds_what_was_changed_in_one) {
+    const Temp file;
+    const Absent indexed;
+    Recording r = record(22, kSteps, busy_config(KEPT_ROM), false, ~u64{0}, file.path);
+    ASSERT_TRUE(add_checkpoints(r, config_of(r), file.path, indexed.path, kEvery));
+    Recording with = read(indexed.path);
+    ASSERT_GT(with.checkpoints.size(), 3u);
+    with.checkpoints[2].hash ^= 1;           // as if the state had been another
+    const auto parts = verify(with, config_of(with), 2);
+    // Whichever sees it first: the part that ends there, or the one that begins there.
+    if (parts) { EXPECT_FALSE(parts->identical); }
+    else { EXPECT_NE(parts.error().text.find("the checkpoint at icount 9000000"), std::string::npos) << parts.error().text; }
+}
+
+TEST(Checkpoints, that_are_made_while_recording_are_those_that_are_added_later) {
+    const Temp file;
+    const Absent indexed;
+    const Recording r = record(23, kSteps, busy_config(KEPT_ROM), false, ~u64{0}, file.path, kEvery);
+    ASSERT_GE(r.checkpoints.size(), 3u);
+    ASSERT_TRUE(add_checkpoints(r, config_of(r), file.path, indexed.path, kEvery));
+    const Recording with = read(indexed.path);
+    ASSERT_EQ(with.checkpoints.size(), r.checkpoints.size());
+    for (std::size_t i = 0; i < r.checkpoints.size(); ++i) {
+        EXPECT_EQ(with.checkpoints[i].at, r.checkpoints[i].at);
+        EXPECT_EQ(with.checkpoints[i].hash, r.checkpoints[i].hash);
+    }
+}
+
+TEST(Checkpoints, that_are_damaged_are_refused) {
+    const Temp file;
+    const Absent indexed;
+    const Recording r = record(24, kSteps, busy_config(KEPT_ROM), false, ~u64{0}, file.path);
+    ASSERT_TRUE(add_checkpoints(r, config_of(r), file.path, indexed.path, kEvery));
+    Recording with = read(indexed.path);
+    ASSERT_FALSE(with.checkpoints[1].pages.empty());
+    with.checkpoints[1].pages.clear();
+    auto machine = Machine::create(config_of(with), {});
+    ASSERT_TRUE(machine);
+    const auto restored = restore_stored(with, 1, **machine);
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().text, "the checkpoint at icount 6000000 is damaged, or of another machine");
+}
+
+TEST(Pack, replays_where_the_files_are_not) {
+    const Temp file, firmware;
+    const Absent packed;
+    std::filesystem::copy_file("/usr/share/seabios/bios-256k.bin", firmware.path, std::filesystem::copy_options::overwrite_existing);
+    MachineConfig config = firmware_config();
+    config.bios = firmware.path;
+    const Recording r = record(25, 3'000'000, config, true, 300, file.path);
+    auto found = replay_config(r, file.path, {});
+    ASSERT_TRUE(found) << found.error().text;
+    const auto done = pack(r, *found, file.path, packed.path);
+    ASSERT_TRUE(done) << done.error().text;
+    std::ofstream(firmware.path) << "another firmware";
+    EXPECT_FALSE(replay_config(r, file.path, {}));
+    const Recording all = read(packed.path);
+    const auto anywhere = replay_config(all, packed.path, {});
+    ASSERT_TRUE(anywhere) << anywhere.error().text;
+    const auto verdict = verify(all, *anywhere, 1);
+    ASSERT_TRUE(verdict) << verdict.error().text;
+    EXPECT_TRUE(verdict->identical) << verdict->text;
+}
+
+TEST(Pack, does_not_take_a_file_that_changed_nor_overwrite_one) {
+    const Temp file, there;
+    std::ofstream(there.path) << "precious";
+    const Recording r = record(26, 1'000'000, firmware_config(), true, 300, file.path);
+    const auto config = replay_config(r, file.path, {});
+    ASSERT_TRUE(config);
+    const auto done = pack(r, *config, file.path, there.path);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().text, there.path + ": is there already; not overwritten");
+}
+
+TEST(Diff, names_the_first_difference_of_each_kind) {
+    const Recording a = record(27, 3'000'000);
+    Recording b = a;
+    EXPECT_TRUE(differences(a, b).empty());
+    b.header.config.replace(b.header.config.find("shift=0"), 7, "shift=3");
+    b.header.build = "another";
+    ASSERT_GT(b.events.size(), 3u);
+    b.events[2].at += 1;
+    b.end->hash ^= 1;
+    const auto lines = differences(a, b);
+    ASSERT_EQ(lines.size(), 5u);
+    EXPECT_EQ(lines[0], "shift: 0 != 3");
+    EXPECT_EQ(lines[1], "event 3:");
+    EXPECT_EQ(lines[4], "state at the end differs");
+}
+
+}  // namespace
+}  // namespace vmm::replay
