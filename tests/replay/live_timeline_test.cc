@@ -21,8 +21,8 @@ struct Stop {
     u64 hash;
 };
 
-// Records a starting kernel with input, travelling now and then. What was seen on the way.
-std::vector<Stop> record_with_travels(const std::string& path, unsigned seed, std::string* serial) {
+// Records a starting kernel with input, travelling now and then. What was seen on the way; the machine as it was left.
+std::vector<Stop> record_with_travels(const std::string& path, unsigned seed, std::string* serial, std::unique_ptr<Machine>& left) {
     const MachineConfig config = kernel_config("686", "earlyprintk=serial,ttyS0");
     const auto header = make_header(config, "test");
     auto log = LogWriter::create(path, *header);
@@ -72,6 +72,7 @@ std::vector<Stop> record_with_travels(const std::string& path, unsigned seed, st
         control.post([&control] { control.go({}); });
     });
     EXPECT_EQ(run_machine(control, run, line), 0);
+    left = std::move(*machine);
     return stops;
 }
 
@@ -81,7 +82,8 @@ TEST_P(LiveTimeline, leaves_the_recording_as_it_was) {
     if (!std::filesystem::exists(guest_file("vmlinuz-686"))) GTEST_SKIP() << "no guests; tools/guests makes them";
     const Temp file;
     std::string serial;
-    const auto stops = record_with_travels(file.path, GetParam(), &serial);
+    std::unique_ptr<Machine> left;
+    const auto stops = record_with_travels(file.path, GetParam(), &serial, left);
     ASSERT_GT(stops.size(), 20u);
     const auto recording = read_recording(file.path);
     ASSERT_TRUE(recording);
@@ -98,8 +100,10 @@ TEST_P(LiveTimeline, leaves_the_recording_as_it_was) {
     Control control(**machine, RrMode::Replay, file.path);
     RunnerOptions run;
     EXPECT_EQ(run_machine(control, run, replayer), 0) << replayer.report();
+    for (const std::string& line : Machine::difference(**machine, *left)) ADD_FAILURE() << "replayed != recorded: " << line;
     EXPECT_EQ(again, serial);
     EXPECT_NE(again, "");
+    
 
     // Every state that was seen in the past of the run.
     const auto straight = make_machine(*config);
