@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "replay/stored_state.h"
 #include "vmm/check.h"
 #include "vmm/host_clock.h"
 #include "vmm/tcg/translator.h"
@@ -231,12 +232,41 @@ Timeline::Arrived Timeline::approach(Icount target) {
     return run_to(target, nullptr, {});
 }
 
+void Timeline::draw_near(Icount target) {
+    const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(target))->first;
+    const bool back = now > target || (now == target && replayer_.outcome() != Replayer::Outcome::Running);
+    const Icount from = back ? nearest : std::max(now, nearest);
+    if (recorder_ == nullptr) {
+        const auto& carried = replayer_.recording().checkpoints;
+        const auto stored = checkpoint_before(replayer_.recording(), target);
+        const u64 saved = stored && carried[*stored].at > from ? carried[*stored].at - from : 0;
+        if (saved != 0 && static_cast<double>(saved) * ns_per_step_ >= static_cast<double>(options_.worth_entering_ns) && enter(*stored)) return;
+    }
+    if (back || nearest > now) restore(nearest);
+}
+
+bool Timeline::enter(std::size_t stored) {
+    const Icount at = replayer_.recording().checkpoints[stored].at;
+    const Kept here{store_.take(), replayer_.cursor()};
+    store_.restore(kept_.begin()->second.machine);
+    if (const auto restored = restore_stored(replayer_.recording(), stored, machine_); !restored) {
+        store_.restore(here.machine);
+        replayer_.restore(here.cursor);
+        return false;
+    }
+    replayer_.restore(replayer_.cursor_at(at));
+    ended_ = false;
+    furthest_ = std::max(furthest_, at);
+    set_gate();
+    keep();
+    return true;
+}
+
 Result<void> Timeline::seek(Icount target) {
     rejoin();
     if (target < begin()) return Error{"the past is held from icount " + std::to_string(begin().v) + " on"};
     if (target > head()) return Error{(recorder_ != nullptr ? "the run is at icount " : "the recording ends at icount ") + std::to_string(head().v)};
-    const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(target))->first;
-    if (now > target || nearest > now || (now == target && replayer_.outcome() != Replayer::Outcome::Running)) restore(nearest);
+    draw_near(target);
     const Arrived how = approach(target);
     settle();
     const Icount at = machine_.icount();

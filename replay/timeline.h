@@ -6,7 +6,8 @@
 //
 // Positions are icounts; the state at a position is the one after everything that is due there. Outputs leave only beyond the
 // furthest position that was reached. Checkpoints are spaced by what it costs to run from one to the next, densely just before
-// where the user steps back, and thinned out where that costs least when they take more than the budget.
+// where the user steps back, and thinned out where that costs least when they take more than the budget. Those that a recording
+// carries are entered where that saves running there; outputs of a stretch that was never run are not seen then.
 // Machine thread only. Document: docs/how-it-works.md, "Going back".
 #pragma once
 
@@ -27,6 +28,7 @@ class Timeline final : public Journal, public TimeTravel {
     // and then during long moves.
     struct Options {
         u64 budget = kDefaultBudget;
+        u64 worth_entering_ns = 200'000'000;   // running time that entering a checkpoint of the recording has to save
         bool automatic = true;       // checkpoints as the machine passes by; otherwise only where they were needed
         std::function<void(bool)> open = [](bool) {};
         std::function<bool()> interrupted = [] { return false; };
@@ -74,6 +76,8 @@ class Timeline final : public Journal, public TimeTravel {
     void keep();
     void thin();
     void restore(Icount at);         // of a kept checkpoint
+    bool enter(std::size_t stored);  // a checkpoint of the recording's own; false: it cannot be used, and nothing was changed
+    void draw_near(Icount target);   // to the checkpoint from which running to `target` costs least, unless going on is as good
     Arrived run_to(Icount target, const DebugPoints* points, Icount seen);
     void settle();
     Arrived approach(Icount target); // run_to, with checkpoints dense before it

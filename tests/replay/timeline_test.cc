@@ -21,13 +21,14 @@ using vmm::testing::record;
 
 // A replay that can travel, without a runner.
 struct Traveller {
-    explicit Traveller(const Recording& r, u64 budget = u64{64} << 20, bool automatic = true)
-        : machine(make_machine(*config_from_text(r.header.config))), replayer(r), line(*machine, replayer, options(budget, automatic)) {}
+    explicit Traveller(const Recording& r, u64 budget = u64{64} << 20, bool automatic = true, u64 worth_entering_ns = ~u64{0})
+        : machine(make_machine(*config_from_text(r.header.config))), replayer(r), line(*machine, replayer, options(budget, automatic, worth_entering_ns)) {}
 
-    static Timeline::Options options(u64 budget, bool automatic) {
+    static Timeline::Options options(u64 budget, bool automatic, u64 worth_entering_ns) {
         Timeline::Options o;
         o.budget = budget;
         o.automatic = automatic;
+        o.worth_entering_ns = worth_entering_ns;
         return o;
     }
     Icount now() const { return machine->icount(); }
@@ -186,6 +187,47 @@ TEST(Timeline, the_guests_own_end_is_the_end) {
         ASSERT_TRUE(t.line.seek(Icount{r.end->at.v / 2}));
         EXPECT_FALSE(t.line.over(*t.machine));
     }
+}
+
+// What came before is taken from the recording: only from its checkpoint can one get there.
+TEST(Timeline, far_seeks_enter_the_recordings_own_checkpoints) {
+    const vmm::testing::Temp file;
+    std::filesystem::remove(file.path);
+    const Recording whole = record(21, 20'000'000, firmware_config(), true, 300, file.path, 4'000'000);
+    ASSERT_GE(whole.checkpoints.size(), 3u);
+    const Icount entered = whole.checkpoints[1].at, target = entered + 1'234'567;
+    const auto expected = straight(whole, {target, whole.end->at});
+    Recording cut = whole;
+    std::erase_if(cut.events, [&](const Event& e) { return e.at < entered; });
+    ASSERT_LT(cut.events.size(), whole.events.size());
+    Traveller t(cut, u64{64} << 20, true, 0);
+    ASSERT_TRUE(t.line.seek(target));
+    EXPECT_EQ(t.hash(), expected.at(target));
+    ASSERT_TRUE(t.line.seek(entered + 5));
+    ASSERT_TRUE(t.line.seek(target));
+    EXPECT_EQ(t.hash(), expected.at(target));
+    ASSERT_TRUE(t.line.seek(whole.end->at));
+    EXPECT_EQ(t.hash(), expected.at(whole.end->at));
+}
+
+// One that is damaged costs time only.
+TEST(Timeline, a_checkpoint_that_cannot_be_used_is_passed_by) {
+    const vmm::testing::Temp file;
+    std::filesystem::remove(file.path);
+    Recording r = record(22, 12'000'000, firmware_config(), true, 300, file.path, 4'000'000);
+    ASSERT_GE(r.checkpoints.size(), 1u);
+    const Icount target = r.checkpoints[0].at + 1000;
+    const auto expected = straight(r, {target});
+    r.checkpoints[0].hash ^= 1;
+    Traveller t(r, u64{64} << 20, true, 0);
+    ASSERT_TRUE(t.line.seek(Icount{100'000}));
+    ASSERT_FALSE(t.line.seek(target)) << "the hash of the checkpoint is part of what a replay is held against";
+    r.checkpoints[0].hash ^= 1;
+    r.checkpoints[0].base = Icount{12'345};   // on which there is nothing
+    Traveller u(r, u64{64} << 20, true, 0);
+    ASSERT_TRUE(u.line.seek(Icount{100'000}));
+    ASSERT_TRUE(u.line.seek(target));
+    EXPECT_EQ(u.hash(), expected.at(target));
 }
 
 TEST(Timeline, ends_of_history_are_said) {
