@@ -7,6 +7,7 @@
 
 #include <initializer_list>
 
+#include "tests/tcg/qemu_departures.h"
 #include "tests/tcg/stepper.h"
 #include "vmm/tcg/descriptor.h"
 
@@ -36,10 +37,12 @@ class Bench : public testing::TestWithParam<StepperFactory> {
   protected:
     explicit Bench(const char* model = "pentium4")
         : ports(board.ports), memory(board.memory), clock(board.clock), pins(board.pins),
-          stepper(GetParam()(board, **find_cpu_model(model))), cpu(stepper->cpu()), s(cpu.s) {
+          on_qemu(GetParam() == &make_qemu), judge(on_qemu), stepper((judge.runs ? GetParam() : &make_interpreter)(board, **find_cpu_model(model))),
+          cpu(stepper->cpu()), s(cpu.s) {
         pins.source = &interrupt;
     }
     void SetUp() override {
+        if (!judge.runs) GTEST_SKIP() << judge.reason;
         build_tables();
         enter_ring0();
     }
@@ -148,6 +151,8 @@ class Bench : public testing::TestWithParam<StepperFactory> {
         EXPECT_EQ(stack32(0), error);
     }
     void expect_fault(u8 vector) { EXPECT_EQ(s.eip, handler(vector)); }
+    // A debug trap is due, or (QEMU) delivered already.
+    bool trapped() const { return s.pending_debug != 0 || s.eip == handler(kDb); }
 
     Board board;
     IoBus& ports;
@@ -155,17 +160,19 @@ class Bench : public testing::TestWithParam<StepperFactory> {
     Clock& clock;
     CpuPins& pins;
     PendingVector interrupt;
+    const bool on_qemu;
+    QemuJudge judge;
     std::unique_ptr<Stepper> stepper;
     Cpu& cpu;
     CpuState& s;
 };
 
 inline std::string stepper_name(const testing::TestParamInfo<StepperFactory>& info) {
-    return info.param == &make_interpreter ? "Interpreter" : info.param == &make_translator ? "Translator" : "SingleStepper";
+    return info.param == &make_interpreter ? "Interpreter" : info.param == &make_translator ? "Translator" : info.param == &make_qemu ? "Qemu" : "SingleStepper";
 }
 
 #define VMM_ON_EVERY_STEPPER(suite)                                                                                        \
-    INSTANTIATE_TEST_SUITE_P(Steppers, suite, testing::Values(&make_interpreter, &make_translator, &make_single_stepper), \
+    INSTANTIATE_TEST_SUITE_P(Steppers, suite, testing::Values(&make_interpreter, &make_translator, &make_single_stepper, &make_qemu), \
                              stepper_name)
 
 }  // namespace vmm::tcg::test

@@ -226,7 +226,7 @@ TEST_P(Privileged, ReadBreakpointsTriggerOnReadsAndWritesAndWriteBreakpointsOnWr
             s.gpr[kEbx] = kScratch + 6;
             run({0x66, static_cast<u8>(write ? 0x89 : 0x8b), 0x03});
             const bool hit = write || kind == 3;
-            EXPECT_EQ(s.pending_debug != 0, hit) << kind << write;
+            EXPECT_EQ(trapped(), hit) << kind << write;
             s.pending_debug = 0;
         }
     }
@@ -239,7 +239,7 @@ TEST_P(Privileged, BreakpointsCoverTheirLengthAndNoMore) {
         s.dr7 = 0x400 | 1 | 0x5u << 16;                      // L0, writes, two bytes
         s.gpr[kEbx] = at;
         run({0x66, 0x89, 0x03});
-        EXPECT_EQ(s.pending_debug != 0, at + 1 >= kScratch && at <= kScratch + 1) << at - kScratch;
+        EXPECT_EQ(trapped(), at + 1 >= kScratch && at <= kScratch + 1) << at - kScratch;
         s.pending_debug = 0;
     }
 }

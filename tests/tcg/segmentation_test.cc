@@ -115,7 +115,7 @@ TEST_P(Segmentation, StackSegmentNeedsEqualPrivilegesAndWritableData) {
 
 TEST_P(Segmentation, MovToSsStartsAShadowThatHoldsBackInterruptsForOneInstruction) {
     s.eflags |= kIf;
-    interrupt.vector = 0x40;
+    interrupt.vector = 0x43;
     set_ax(s, kData0);
     poke(kText, {0x8e, 0xd0, 0xf8});  // MOV SS, AX; CLC
     s.shadow = Shadow::MovSs;         // as if the load had just begun a sequence
@@ -125,7 +125,7 @@ TEST_P(Segmentation, MovToSsStartsAShadowThatHoldsBackInterruptsForOneInstructio
     step();
     EXPECT_EQ(s.eip, kText + 3);
     step();
-    EXPECT_EQ(s.eip, handler(0x40));
+    EXPECT_EQ(s.eip, handler(0x43));
 }
 
 TEST_P(Segmentation, PopDsFaultLeavesEsp) {

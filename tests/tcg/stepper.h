@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stepper: something that moves a Cpu one step. The tests of the privileged architecture run on each of them: the plainest
-// possible interpreter (look at the boundary, decode, exec_for(), commit), the translator with generated code, and the
-// translator in single steps.
+// possible interpreter (look at the boundary, decode, exec_for(), commit), the translator with generated code, the translator in
+// single steps, and another emulator, QEMU, where it is installed.
 #pragma once
 
 #include <memory>
@@ -37,5 +37,7 @@ using StepperFactory = std::unique_ptr<Stepper> (*)(Board&, const CpuModel&);
 std::unique_ptr<Stepper> make_interpreter(Board& board, const CpuModel& model);
 std::unique_ptr<Stepper> make_translator(Board& board, const CpuModel& model);         // blocks of one instruction
 std::unique_ptr<Stepper> make_single_stepper(Board& board, const CpuModel& model);     // the translator without blocks
+std::unique_ptr<Stepper> make_qemu(Board& board, const CpuModel& model);               // a QEMU of its own, see qemu_stepper.cc
+bool qemu_is_there();
 
 }  // namespace vmm::tcg::test
