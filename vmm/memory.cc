@@ -170,10 +170,13 @@ void Memory::write(GuestPhys address, std::span<const u8> in) {
 }
 
 void Memory::read_ram(GuestPhys address, std::span<u8> out) const {
-    for (auto& byte : out) {
+    while (!out.empty()) {
+        const std::size_t in_page = address.v & (kPageSize - 1), n = std::min<std::size_t>(out.size(), kPageSize - in_page);
         const PageView v = view(address);
-        byte = v.read == PageView::kNone ? 0xff : page(v.read)[address.v & (kPageSize - 1)];
-        address += 1;
+        if (v.read == PageView::kNone) std::fill_n(out.begin(), n, u8{0xff});
+        else std::copy_n(page(v.read) + in_page, n, out.begin());
+        out = out.subspan(n);
+        address += n;
     }
 }
 

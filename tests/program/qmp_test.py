@@ -58,8 +58,44 @@ LINES = [
     '{"execute":"replay-break","arguments":{"icount":5,"q":1}}', '{"execute":"replay-break","arguments":{"icount":5}}',
     '{"execute":"replay-seek","arguments":{"icount":5}}', '{"execute":"replay-delete-break"}', '{"foo":1}', '[1]', '{"execute":5}',
     '{"execute":"stop","arguments":5}', '{"execute":"stop"}', '{"execute":"query-status"}', '{"execute":"stop"}', '{"execute":"cont"}',
-    '{"execute":"query-status","id":{"a":1}}', '{"execute":"query-name"}',
+    '{"execute":"query-status","id":{"a":1}}', '{"execute":"query-name"}', '{"execute":"query-target"}', '{"execute":"query-uuid"}',
+    '{"execute":"query-memory-size-summary"}', '{"execute":"query-iothreads"}', '{"execute":"query-dump"}',
+    '{"execute":"memsave","arguments":{"val":-5,"size":10,"filename":"/dev/null"}}',
+    '{"execute":"memsave","arguments":{"val":0,"size":10,"filename":"/dev/null","cpu-index":3}}',
+    '{"execute":"pmemsave","arguments":{"val":0,"size":10,"filename":"/nowhere/at/all"}}',
+    '{"execute":"human-monitor-command","arguments":{"command-line":"info status","cpu-index":3}}',
+    '{"execute":"human-monitor-command","arguments":{"command-line":"info kvm"}}',
+    '{"execute":"human-monitor-command","arguments":{"command-line":"info replay"}}',
+    '{"execute":"dump-guest-memory"}', '{"execute":"dump-guest-memory","arguments":{"paging":1,"protocol":"file:/dev/null"}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":true,"protocol":"nope:/dev/null"}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":true,"protocol":"fd:nofd"}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":true,"protocol":"file:/nowhere/at/all"}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":true,"protocol":"file:/dev/null","begin":1}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":true,"protocol":"file:/dev/null","length":1}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","format":"nope"}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","begin":-1,"length":10}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","begin":1,"length":0}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","begin":99999999999,"length":10}}',
+    '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","format":"kdump-lzo"}}',
+    '{"execute":"inject-nmi"}',
 ]
+
+
+def rom(code):
+    """64 KiB that run `code` (16-bit, at F000:0000) from the reset vector."""
+    image = bytearray(b"\xf4" * 0x10000)
+    image[:len(code)] = code
+    image[0xfff0:0xfff5] = b"\xea\x00\x00\x00\xf0"
+    return bytes(image)
+
+
+def out32(port, value):
+    return b"\xba" + port.to_bytes(2, "little") + b"\x66\xb8" + value.to_bytes(4, "little") + b"\x66\xef"
+
+
+# Gives the PIIX4's power management its ports (at 600h), and turns the machine off.
+POWER_OFF = rom(out32(0xcf8, 0x80000b40) + out32(0xcfc, 0x601) + out32(0xcf8, 0x80000b80) + b"\xba\xfc\x0c\xb0\x01\xee" +
+                b"\xba\x04\x06\xb8\x00\x20\xef\xf4")
 
 
 class Qmp(unittest.TestCase):
@@ -158,13 +194,10 @@ class Qmp(unittest.TestCase):
                 self.assertEqual(process.wait(60), 0)
 
     def test_a_guest_that_ends_is_kept_and_can_be_reset(self):
-        # jmp F000:0; mov dx, 501; out dx, al; hlt
-        rom = bytearray(b"\xf4" * 0x10000)
-        rom[:5] = b"\xba\x01\x05\xee\xf4"
-        rom[0xfff0:0xfff5] = b"\xea\x00\x00\x00\xf0"
+        image = rom(b"\xba\x01\x05\xee\xf4")                    # mov dx, 501; out dx, al; hlt
         with tempfile.TemporaryDirectory() as directory:
             file = os.path.join(directory, "rom")
-            Path(file).write_bytes(rom)
+            Path(file).write_bytes(image)
             with Program("-bios", file, "-device", "isa-debug-exit,iobase=0x501,iosize=2", "-no-shutdown", "-S") as p:
                 m = p.monitor()
                 for _ in range(2):
@@ -177,6 +210,55 @@ class Qmp(unittest.TestCase):
                     m.event("RESET")
                 m.command("quit")
                 self.assertEqual(p.finish()[0], 0)
+
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_power_off_and_resets_are_told_as_qemu_does(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = os.path.join(directory, "rom")
+            Path(file).write_bytes(POWER_OFF)
+            told = []
+            for program in (VMM, QEMU):
+                with Program("-bios", file, "-no-shutdown", "-S", program=program) as p:
+                    m = p.monitor()
+                    said = [m.command("query-status")]
+                    for _ in range(2):
+                        said.append(m.command("cont"))
+                        said += [{k: e.get(k) for k in ("event", "data")} for e in (m.event("RESUME"), m.event("SHUTDOWN"), m.event("STOP"))]
+                        said += [m.command("query-status"), m.command("cont"), m.command("system_reset"), m.event("RESET")["data"]]
+                        said.append(m.command("query-status"))
+                    m.command("quit")
+                    said.append(m.event("SHUTDOWN")["data"])
+                    told.append(said)
+                    self.assertEqual(p.finish()[0], 0)
+            self.assertEqual(*told)
+            self.assertIn({"return": {"status": "shutdown", "singlestep": False, "running": False}}, told[0])
+
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_dumps_are_told_as_qemu_does_and_hold_the_same_memory(self):
+        with tempfile.TemporaryDirectory() as directory:
+            image, told, loads = os.path.join(directory, "rom"), [], []
+            Path(image).write_bytes(rom(b"\xeb\xfe"))                     # jmp $
+            for program in (VMM, QEMU):
+                core = os.path.join(directory, "core")
+                with Program("-bios", image, "-m", "16", program=program) as p:
+                    m = p.monitor()
+                    for detach in (False, True):
+                        self.assertEqual(m.command("dump-guest-memory", paging=False, protocol="file:" + core, detach=detach), {"return": {}})
+                        for name in ("STOP", "DUMP_COMPLETED", "RESUME"):
+                            event = m.event(name)
+                        self.assertEqual(m.command("query-dump")["return"]["status"], "completed")
+                    self.assertEqual(m.command("dump-guest-memory", paging=True, protocol="file:" + core + "2", begin=4096, length=65536), {"return": {}})
+                    event = m.event("DUMP_COMPLETED")
+                    told.append((event["data"], m.command("query-dump"), m.command("query-status")))
+                    m.command("quit")
+                    self.assertEqual(p.finish()[0], 0)
+                headers = subprocess.run(["readelf", "-lW", core], capture_output=True, text=True, check=True).stdout
+                memory = [[int(f, 16) for f in line.split()[2:6]] for line in headers.splitlines() if line.lstrip().startswith("LOAD")]
+                # What holds the VGA's ROM and the firmware is one segment or several; this is where RAM ends.
+                loads.append((memory[0], max(at + size for at, _, size, _ in memory if at < 1 << 24)))
+                os.unlink(core)
+            self.assertEqual(*told)
+            self.assertEqual(*loads)
 
     def test_clients_come_and_go(self):
         with Program() as p:

@@ -114,6 +114,29 @@ Result<Outcome> save(Operator& op, Args a, const char* command, bool physical) {
     return done(op.save_memory(static_cast<u64>(*from), static_cast<u64>(*size), a[2], physical));
 }
 
+Result<Outcome> dump_memory(Operator& op, Args a) {
+    DumpWish wish;
+    for (; !a.empty() && a[0].starts_with('-'); a = a.subspan(1)) {
+        if (a[0] != "-p") return Error{"dump-guest-memory: " + a[0] + " is not there; -p is"};
+        wish.paging = true;
+    }
+    if (a.size() != 1 && a.size() != 3) return Error{"usage: dump-guest-memory [-p] FILE [BEGIN LENGTH]"};
+    if (a.size() == 3) {
+        const auto begin = integer(a[1], "begin"), length = integer(a[2], "length");
+        if (!begin) return begin.error();
+        if (!length) return length.error();
+        if (*begin < 0 || *length <= 0) return Error{"dump-guest-memory: BEGIN is not negative, and LENGTH positive"};
+        wish.range = {static_cast<u64>(*begin), static_cast<u64>(*length)};
+    }
+    return done(op.dump(wish, a[0]));
+}
+
+Result<Outcome> info_dump(Operator& op, const Context& c) {
+    const DumpStatus& s = op.dump_status();
+    c.print("Status: " + std::string(name_of(s.state)) + "\n");
+    return Outcome::Done;
+}
+
 Result<Outcome> dump_screen(const Context& c, Args a) {
     if (a.empty() || (a.size() != 1 && !(a.size() == 3 && a[1] == "-f"))) return Error{"usage: screendump FILE [-f png|ppm]"};
     std::optional<display::ImageFormat> as;
@@ -172,6 +195,16 @@ void add_machine_commands(CommandTable& table, Operator& op, const Surroundings&
                [&op](const Context& c, Args a) { return seek_replay(op, c, a); }});
     table.add({"memsave", "ADDRESS SIZE FILE", "writes memory by linear address to a file", [&op](const Context&, Args a) { return save(op, a, "memsave", false); }});
     table.add({"pmemsave", "ADDRESS SIZE FILE", "writes memory by physical address to a file", [&op](const Context&, Args a) { return save(op, a, "pmemsave", true); }});
+    table.add({"dump-guest-memory", "[-p] FILE [BEGIN LENGTH]", "memory and registers as an ELF core file; -p: by linear address", [&op](const Context&, Args a) { return dump_memory(op, a); }});
+    table.add({"info dump", "", "how the last dump went", [&op](const Context& c, Args) { return info_dump(op, c); }});
+    table.add({"info cpus", "", "the processors: one", [&around](const Context& c, Args) -> Result<Outcome> {
+                   c.print("* CPU #0: thread_id=" + std::to_string(around.thread_id) + "\n");
+                   return Outcome::Done;
+               }});
+    table.add({"info kvm", "", "whether KVM is used", [](const Context& c, Args) -> Result<Outcome> {
+                   c.print("kvm support: disabled\n");
+                   return Outcome::Done;
+               }});
     table.add({"screendump", "FILE [-f png|ppm]", "writes a picture of the screen to a file", dump_screen});
 }
 

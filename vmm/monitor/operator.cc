@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/monitor/operator.h"
 
+#include <fcntl.h>
+
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
+#include "serial/host_fd.h"
 #include "vmm/memory.h"
 
 namespace vmm::monitor {
 
 std::string_view name_of(RunState state) {
     constexpr std::array<std::string_view, 7> kNames = {"running", "prelaunch", "paused", "debug", "shutdown", "internal-error", "io-error"};
+    return kNames[static_cast<std::size_t>(state)];
+}
+
+std::string_view name_of(DumpStatus::State state) {
+    constexpr std::array<std::string_view, 4> kNames = {"none", "active", "completed", "failed"};
     return kNames[static_cast<std::size_t>(state)];
 }
 
@@ -47,7 +55,7 @@ void Operator::happened(Happening what, const PauseEvent& event) {
             break;
         case Happening::Reset:
         case Happening::HostReset:
-            if (state_ == RunState::Shutdown) state_ = RunState::Paused;
+            if (state_ != RunState::Running) state_ = RunState::Prelaunch;
             tell_("RESET", by_reset(what == Happening::Reset));
             break;
         case Happening::PowerButton: tell_("POWERDOWN", nullptr); break;
@@ -143,6 +151,36 @@ Result<void> Operator::save_memory(u64 address, u64 size, const std::string& fil
     out.close();
     if (!out) return Error{"Could not write '" + file + "': " + std::strerror(errno)};
     return {};
+}
+
+Result<void> Operator::dump(const DumpWish& wish, const std::string& file, const std::function<void()>& accepted) {
+    const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd) return Error{"Could not open '" + file + "': " + std::strerror(errno)};
+    const MemoryDump dump(control_.machine(), wish);
+    if (dump.bytes() == 0) return Error{"dump: no guest memory to dump"};
+    accepted();
+    const RunState before = state();                     // the machine stands still meanwhile, as this is its thread
+    if (before == RunState::Running) {
+        state_ = RunState::Paused;
+        tell_("STOP", nullptr);
+    }
+    dump_status_.completed = 0;
+    dump_status_.total = dump.bytes();
+    dump_status_.state = DumpStatus::State::Active;
+    const auto done = dump.write(fd.get(), [this](u64 bytes) { dump_status_.completed = bytes; });
+    dump_status_.state = done ? DumpStatus::State::Completed : DumpStatus::State::Failed;
+    Json event{{"result", dump_object()}};
+    if (!done) event["error"] = done.error().text;
+    tell_("DUMP_COMPLETED", event);
+    if (before == RunState::Running) {
+        state_ = before;
+        tell_("RESUME", nullptr);
+    }
+    return done;
+}
+
+Json Operator::dump_object() const {
+    return {{"total", dump_status_.total.load()}, {"status", name_of(dump_status_.state.load())}, {"completed", dump_status_.completed.load()}};
 }
 
 }  // namespace vmm::monitor

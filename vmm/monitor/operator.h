@@ -12,11 +12,20 @@
 
 #include "vmm/control.h"
 #include "vmm/monitor/json_stream.h"
+#include "vmm/monitor/memory_dump.h"
 
 namespace vmm::monitor {
 
 enum class RunState : u8 { Running, Prelaunch, Paused, Debug, Shutdown, InternalError, IoError };
 std::string_view name_of(RunState state);                // "running", "prelaunch" ...
+
+// Of the last dump; any thread.
+struct DumpStatus {
+    enum class State : u8 { None, Active, Completed, Failed };
+    std::atomic<State> state{State::None};
+    std::atomic<u64> completed{0}, total{0};             // bytes of memory
+};
+std::string_view name_of(DumpStatus::State state);       // "none", "active" ...
 
 class Operator {
   public:
@@ -46,6 +55,10 @@ class Operator {
 
     // The memory from `address` on; what is not there reads as zeros, if `physical`.
     Result<void> save_memory(u64 address, u64 size, const std::string& file, bool physical);
+    // `accepted`: nothing was wrong with it so far, and it begins.
+    Result<void> dump(const DumpWish& wish, const std::string& file, const std::function<void()>& accepted = [] {});
+    const DumpStatus& dump_status() const { return dump_status_; }
+    Json dump_object() const;                            // in QMP; any thread
 
   private:
     void happened(Happening what, const PauseEvent& event);
@@ -55,6 +68,7 @@ class Operator {
     const Tell tell_;
     unsigned observer_;
     std::atomic<RunState> state_;
+    DumpStatus dump_status_;
     bool seeking_ = false;
     bool quit_asked_ = false;                            // by a monitor
 };

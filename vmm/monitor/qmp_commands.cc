@@ -48,6 +48,10 @@ constexpr Member kSendEvent[] = {{"device", &kString, true}, {"head", &kInteger,
 constexpr Member kLine[] = {{"command-line", &kString}, {"cpu-index", &kInteger, true}};
 constexpr Member kSave[] = {{"val", &kInteger}, {"size", &kInteger}, {"filename", &kString}, {"cpu-index", &kInteger, true}};
 constexpr Member kSavePhysical[] = {{"val", &kInteger}, {"size", &kInteger}, {"filename", &kString}};
+constexpr std::string_view kDumpFormats[] = {"elf", "kdump-zlib", "kdump-lzo", "kdump-snappy", "win-dmp"};
+constexpr Type kDumpFormat{Type::Kind::Enum, "format", kDumpFormats};
+constexpr Member kDump[] = {{"paging", &kBoolean}, {"protocol", &kString}, {"detach", &kBoolean, true}, {"begin", &kInteger, true}, {"length", &kInteger, true},
+                            {"format", &kDumpFormat, true}};
 constexpr Member kScreendump[] = {{"filename", &kString}, {"device", &kString, true}, {"head", &kInteger, true}, {"format", &kFormat, true}};
 constexpr Member kNegotiate[] = {{"enable", &kCapabilityList, true}};
 
@@ -190,11 +194,42 @@ void human_monitor_command(const Call& c) {
 
 void save(const Call& c, bool physical) {
     if (c->integer("cpu-index") != 0) return c->fail("Parameter 'cpu-index' expects a CPU number");
-    if (c->integer("size") < 0 || c->integer("val") < 0) return c->fail("Parameter 'size' expects a size that is not negative");
+    if (c->integer("size") < 0) return c->fail("Parameter 'size' expects a size that is not negative");
     c->done(c->op.save_memory(static_cast<u64>(c->integer("val")), static_cast<u64>(c->integer("size")), c->text("filename"), physical));
 }
 void memsave(const Call& c) { save(c, false); }
 void pmemsave(const Call& c) { save(c, true); }
+
+// In QEMU's order of complaints.
+void dump_guest_memory(const Call& c) {
+    const std::string to = c->text("protocol"), format = c->text("format");
+    const bool paging = c->arguments["paging"].get<bool>(), begins = c->arguments.contains("begin"), ends = c->arguments.contains("length");
+    if (!format.empty() && format != "elf") return c->fail(format + " is not available now");
+    if (begins && !ends) return c->fail("Parameter 'length' is missing");
+    if (ends && !begins) return c->fail("Parameter 'begin' is missing");
+    if (to.starts_with("fd:")) return c->fail("File descriptor named '" + to.substr(3) + "' has not been found");
+    if (!to.starts_with("file:")) return c->fail("Invalid parameter 'protocol'");
+    DumpWish wish{paging, {}};
+    if (begins) {
+        if (c->integer("begin") < 0) return c->fail("Invalid parameter 'begin'");
+        if (c->integer("length") <= 0) return c->fail("Invalid parameter 'length'");
+        wish.range = {static_cast<u64>(c->integer("begin")), static_cast<u64>(c->integer("length"))};
+    }
+    bool answered = false;
+    const auto done = c->op.dump(wish, to.substr(5), [&] {
+        if (!c->arguments.value("detach", false)) return;
+        c->ok();
+        answered = true;
+    });
+    if (!answered) c->done(done);
+}
+
+void query_dump(const Call& c) { c->ok(c->op.dump_object()); }
+void query_dump_capability(const Call& c) { c->ok({{"formats", {"elf"}}}); }
+void query_target(const Call& c) { c->ok({{"arch", "i386"}}); }
+void query_uuid(const Call& c) { c->ok({{"UUID", "00000000-0000-0000-0000-000000000000"}}); }
+void query_memory_size(const Call& c) { c->ok({{"base-memory", c->op.control().machine().memory().ram_size()}, {"plugged-memory", 0}}); }
+void nothing(const Call& c) { c->ok(Json::array()); }
 
 void screendump(const Call& c) {
     if (c->arguments.contains("device")) return c->fail("Device '" + c->text("device") + "' not found", "DeviceNotFound");
@@ -212,6 +247,10 @@ constexpr QmpCommand kCommands[] = {
     {"query-kvm", "whether KVM is there and used", {}, "{enabled: boolean, present: boolean}", Here, query_kvm},
     {"query-chardev", "the character devices", {}, "[{frontend-open: boolean, filename: string, label: string}...]", Here, query_chardev},
     {"query-cpus-fast", "the processors: one", {}, "[{thread-id: integer, props, qom-path, cpu-index: integer, target: string}]", Here, query_cpus_fast},
+    {"query-target", "what the guest's processor is", {}, "{arch: i386}", Here, query_target},
+    {"query-uuid", "the machine's UUID: none", {}, "{UUID: string}", Here, query_uuid},
+    {"query-memory-size-summary", "RAM, in bytes", {}, "{base-memory: integer, plugged-memory: 0}", Here, query_memory_size},
+    {"query-iothreads", "threads of disks that have names: none", {}, "[]", Here, nothing},
     {"query-replay", "where the run is; also while it runs, and while a long move is under way", {},
      "{icount: integer, mode: none|record|play, filename?: string}", Here, query_replay},
     {"replay-break", "pauses, once, when the run comes to that position; a new one replaces it", kPosition, "", Machine, replay_break},
@@ -228,6 +267,10 @@ constexpr QmpCommand kCommands[] = {
     {"human-monitor-command", "a line for the human monitor, and what that answers", kLine, "string", Machine, human_monitor_command},
     {"memsave", "writes memory by linear address to a file", kSave, "", Machine, memsave},
     {"pmemsave", "writes memory by physical address to a file; where there is none, zeros", kSavePhysical, "", Machine, pmemsave},
+    {"dump-guest-memory", "writes memory and registers as an ELF core file (`protocol`: `file:PATH`) for gdb, readelf, crash; `paging`: by the linear addresses of the page tables in use, for gdb; `detach` answers first. `format`: only `elf`",
+     kDump, "", Machine, dump_guest_memory},
+    {"query-dump", "how far that is", {}, "{total: integer, status: none|active|completed|failed, completed: integer}", Here, query_dump},
+    {"query-dump-guest-memory-capability", "the formats of dumps", {}, "{formats: [elf]}", Here, query_dump_capability},
     {"screendump", "writes a picture of the screen to a file", kScreendump, "", Machine, screendump},
 };
 
