@@ -13,7 +13,7 @@
 
 #include "vmm/inbox.h"
 #include "vmm/journal.h"
-#include "vmm/machine.h"
+#include "vmm/memory.h"
 #include "vmm/result.h"
 #include "vmm/types.h"
 
@@ -146,10 +146,6 @@ void add_page(std::string& payload, u32 page, const u8* content);
 bool decode_pages(std::string_view payload, Icount at, const std::function<bool(u32 page, const u8* content)>& take);
 std::string encode(const End& end);
 std::optional<End> decode_end(std::string_view payload);
-
-// The parts of a machine's state now. `whole`: memory as well (and a look at all that was written since the last).
-Parts parts_of(Machine& machine);
-PartHashes part_hashes(Machine& machine, bool whole);
 
 // --- frames. A chunk is its frame and its packed payload.
 std::string preamble(u32 version = kFormatVersion);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "replay/part_hashes.h"
+
 namespace vmm::replay {
 
 void Recorder::note(const Event& event) {

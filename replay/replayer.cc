@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "replay/part_hashes.h"
+
 namespace vmm::replay {
 namespace {
 

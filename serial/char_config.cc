@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serial/char_config.h"
+#include "vmm/quoted.h"
 
 #include <array>
 #include <cstring>
@@ -9,7 +10,6 @@ namespace vmm {
 namespace {
 
 Error error(std::string_view option, const std::string& text) { return {std::string(option) + ": " + text}; }
-std::string quoted(std::string_view s) { return "'" + std::string(s) + "'"; }
 
 std::optional<std::string_view> after(std::string_view text, std::string_view prefix) {
     if (!text.starts_with(prefix)) return std::nullopt;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/config.h"
+#include "vmm/quoted.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +10,6 @@
 namespace vmm {
 namespace {
 
-std::string quoted(std::string_view s) { return "'" + std::string(s) + "'"; }
 
 constexpr std::string_view kVgaNames[] = {"none", "std"};
 constexpr std::string_view kDisplayNames[] = {"none", "curses"};
@@ -211,8 +211,8 @@ Result<void> check_users(const MachineConfig& c) {
     for (const std::string& m : c.host.monitors) uses.emplace_back("-monitor", m);
     std::set<std::string> taken;
     for (const auto& [user, id] : uses) {
-        if (!ids.contains(id)) return Error{user + ": there is no -chardev with id=" + id};
-        const auto device = std::find_if(c.host.chardevs.begin(), c.host.chardevs.end(), [&](const CharConfig& d) { return d.id == id; });
+        if (!ids.contains(id)) return Error{user + ": there is no -chardev with id=" + quoted(id)};
+        const auto device = std::find_if(c.host.chardevs.begin(), c.host.chardevs.end(), [&wanted = id](const CharConfig& d) { return d.id == wanted; });
         if (!taken.insert(id).second && !device->mux) return Error{user + ": the chardev " + quoted(id) + " is in use already; mux=on lets several share it"};
     }
     if (c.host.display == DisplayKind::Curses) {

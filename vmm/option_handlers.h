@@ -6,12 +6,12 @@
 #include <charconv>
 
 #include "vmm/option_table.h"
+#include "vmm/quoted.h"
 
 namespace vmm::opt {
 
 using Text = std::string_view;
 
-inline std::string quoted(Text s) { return "'" + std::string(s) + "'"; }
 inline Error error(Text option, const std::string& text) { return {std::string(option) + ": " + text}; }
 inline Error not_yet(Text option, Text what) { return {"not available yet: " + std::string(option) + " " + std::string(what)}; }
 

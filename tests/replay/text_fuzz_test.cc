@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from files and command lines, mutated with a seed: the recording's bytes, its header, a configuration's text, options.
 // Whatever it is, the answer is a value or one sentence, soon, and in memory that is in proportion to the input.
-// VMM_TEXT_FUZZ_SEED, _FIRST and _CASES: more, and others. tests/replay/corpus: inputs that were a problem once, or lead far.
+// VMM_TEXT_FUZZ_SEED, _FIRST and _CASES: more, and others. tests/fuzz/corpus: inputs that were a problem once, or lead far.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -25,11 +25,12 @@ std::string read(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The corpus: files of one kind by the beginning of their names.
+// The corpus, which libFuzzer works from as well (tests/fuzz): a directory for each kind.
 std::vector<std::string> corpus(const std::string& kind) {
     std::vector<std::string> out;
-    for (const auto& entry : std::filesystem::directory_iterator(FUZZ_CORPUS))
-        if (entry.path().filename().string().starts_with(kind)) out.push_back(read(entry.path()));
+    const auto directory = std::filesystem::path(FUZZ_CORPUS) / kind;
+    if (!std::filesystem::exists(directory)) return out;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) out.push_back(read(entry.path()));
     return out;
 }
 
@@ -161,7 +162,7 @@ TEST(TextFuzz, a_recording_that_packs_too_well_is_not_unpacked) {
     const auto before = parse_recording(start, "F");
     ASSERT_TRUE(before);
     // As make_chunk() does not write it: by hand, packed at the highest level.
-    const std::string bomb = read(std::filesystem::path(FUZZ_CORPUS) / "recording-bomb");
+    const std::string bomb = read(std::filesystem::path(FUZZ_CORPUS) / "recording" / "bomb");
     ASSERT_FALSE(bomb.empty());
     const auto r = parse_recording(bomb, "F");
     ASSERT_TRUE(r) << r.error().text;

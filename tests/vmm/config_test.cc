@@ -106,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(texts, BadText,
                                          Bad{"vga=qxl\n", "'qxl' is no value of 'vga'"}, Bad{"append=a\\\n", "is no value of 'append'"},
                                          Bad{"debug-exit=5\n", "is no value of 'debug-exit'"}, Bad{"serial-exact4=on\n", "unknown key 'serial-exact4'"},
                                          Bad{"host.chardev=junk\n", "is no value of 'host.chardev'"},
-                                         Bad{"host.monitor=m\n", "there is no -chardev with id=m"}));
+                                         Bad{"host.monitor=m\n", "there is no -chardev with id='m'"}));
 
 TEST(Config, text_cut_at_any_place_is_read_or_refused) {
     const std::string text = to_text(rich());

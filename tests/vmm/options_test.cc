@@ -351,7 +351,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-serial unix:s,sever", "-serial: unknown socket option 'sever'"},
         Wrong{"-serial unix:s,server=maybe", "-serial: 'server' is on or off, not 'maybe'"},
         Wrong{"-serial vc", "-serial: not available yet: 'vc'"},
-        Wrong{"-serial chardev:x", "-serial: there is no -chardev with id=x"},
+        Wrong{"-serial chardev:x", "-serial: there is no -chardev with id='x'"},
         Wrong{"-serial null -serial null -serial null -serial null -serial null", "-serial: the machine has four serial ports"},
         Wrong{"-serial stdio -monitor stdio", "stdio can be used once only: 'serial0' and 'monitor0'"},
         Wrong{"-chardev stdio", "-chardev: id= is missing"},
@@ -361,7 +361,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-chardev socket,id=x,path=p,port=1", "-chardev: a socket has either path= or"},
         Wrong{"-chardev null,id=x -chardev null,id=x", "-chardev: the id 'x' is given twice"},
         Wrong{"-chardev pty,id=a,path=b", "-chardev: 'pty' has no option 'path'"},
-        Wrong{"-mon chardev=q", "-monitor: there is no -chardev with id=q"},
+        Wrong{"-mon chardev=q", "-monitor: there is no -chardev with id='q'"},
         Wrong{"-mon mode=readline", "-mon: chardev= is missing"},
         Wrong{"-debugcon stdio -debugcon null", "-debugcon: there is one debug console only"},
         Wrong{"-device isa-debug-exti", "-device: unknown device 'isa-debug-exti'; did you mean isa-debug-exit?"},
@@ -369,7 +369,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"-device isa-debug-exit,iosize=3", "iosize is 1, 2 or 4"},
         Wrong{"-device isa-debug-exit,iobase", "-device isa-debug-exit: the setting 'iobase' needs a value"},
         Wrong{"-device isa-debug-exit,iobase=0xffff", "the ports end beyond 0xffff"},
-        Wrong{"-device isa-serial,chardev=no", "there is no -chardev with id=no"}));
+        Wrong{"-device isa-serial,chardev=no", "there is no -chardev with id='no'"}));
 
 TEST(Options, control_characters_in_an_argument_do_not_break_the_line) {
     const auto r = parse_command_line(std::vector<std::string>{"-ser\nial", "x"});
