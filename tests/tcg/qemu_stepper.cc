@@ -107,10 +107,10 @@ class QemuStepper final : public Stepper {
         }
         read_back();
         if (s.shadow != Shadow::None && opcode != 0xfb) s.shadow = seen_.shadow = Shadow::MovSs;
-        // A trap's frame shows the next instruction, a fault's the same one. INT1 is an instruction by itself.
+        // A trap's frame shows the next instruction (or, stepping, a REP that goes on), a fault's the same one. INT1 is an instruction by itself.
         if (opcode != 0xf1 && cpu_.pmode() && s.eip == debug_handler()) {
             const u32 pushed = board_.memory.load({s.seg[kSs].base + cpu_.esp()}, 4);
-            trap_taken_ = pushed != from;
+            trap_taken_ = pushed != from || (before.eflags & kTf) != 0;
         }
     }
 

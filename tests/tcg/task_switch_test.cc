@@ -195,5 +195,145 @@ TEST_P(TaskSwitch, Cr3ComesFromTheNewTaskWhenPagingIsOn) {
     EXPECT_EQ(s.eip, 0x18000u);
 }
 
+TEST_P(TaskSwitch, JumpThroughATaskGateDoesNotNest) {
+    gate(kGdt + kGate, kTssB, 0, 0x85);
+    run(JMP_TASK(kGate));
+    EXPECT_EQ(s.tr.selector, kTssB);
+    EXPECT_EQ(s.eflags & kNt, 0u);
+    EXPECT_EQ(access_byte(kTssA), 0x89u);
+}
+
+TEST_P(TaskSwitch, SoftwareInterruptThroughATaskGateNestsAndIretReturns) {
+    idt_gate(0x80, 0x85, kTssB);
+    run({0xcd, 0x80});
+    EXPECT_EQ(s.tr.selector, kTssB);
+    EXPECT_EQ(peek16(kTssBBase), kTssA);
+    EXPECT_NE(s.eflags & kNt, 0u);
+    EXPECT_EQ(s.gpr[kEsp], kStack1);
+    EXPECT_EQ(access_byte(kTssA), 0x8bu);
+    run({0xcf});
+    EXPECT_EQ(s.tr.selector, kTssA);
+    EXPECT_EQ(s.eip, kText + 2);
+}
+
+TEST_P(TaskSwitch, HardwareInterruptThroughATaskGateNests) {
+    idt_gate(0x43, 0x85, kTssB);
+    s.eflags |= kIf;
+    interrupt.vector = 0x43;
+    step();
+    EXPECT_EQ(s.tr.selector, kTssB);
+    EXPECT_EQ(peek16(kTssBBase), kTssA);
+    EXPECT_EQ(peek32(kTssABase + 0x20), kText);
+    EXPECT_EQ(peek32(kTssABase + 0x24), 2u | kIf);
+    EXPECT_EQ(s.gpr[kEsp], kStack1);
+}
+
+TEST_P(TaskSwitch, TaskGateThatIsNotPresentIsNp) {
+    gate(kGdt + kGate, kTssB, 0, 0x05);
+    run(CALL_TASK(kGate));
+    expect_fault(kNp, kGate);
+}
+
+TEST_P(TaskSwitch, TaskGateToSomethingElseIsGp) {
+    gate(kGdt + kGate, kData0, 0, 0x85);
+    run(CALL_TASK(kGate));
+    expect_fault(kGp, kData0);
+}
+
+TEST_P(TaskSwitch, TaskGateToABusyTaskIsGp) {
+    gate(kGdt + kGate, kTssA, 0, 0x85);
+    run(CALL_TASK(kGate));
+    expect_fault(kGp, kTssA);
+}
+
+TEST_P(TaskSwitch, SixteenBitTaskIsSavedInWords) {
+    descriptor(kTssA, kTssABase, 0x2b, 0x0083);
+    s.tr = {kTssA, kTssABase, 0x2b, 0x83};
+    s.gpr[kEax] = 0xaaaa5555;
+    poke16(kTssABase + 0x2a, 0x7777);
+    run(CALL_TASK(kTssB));
+    EXPECT_EQ(s.eip, 0x18000u);
+    EXPECT_EQ(peek16(kTssABase + 0x0e), (kText + 7) & 0xffff);
+    EXPECT_EQ(peek16(kTssABase + 0x10), 2u);
+    EXPECT_EQ(peek16(kTssABase + 0x12), 0x5555u);
+    EXPECT_EQ(peek16(kTssABase + 0x1a), 0x47000u & 0xffff);
+    EXPECT_EQ(peek16(kTssABase + 0x24), kCode0);
+    EXPECT_EQ(peek16(kTssABase + 0x2a), 0x7777u);            // the LDT is not saved
+    EXPECT_EQ(peek16(kTssBBase), kTssA);
+    poke16(kTssABase + 0x2a, 0);
+    run({0xcf});
+    EXPECT_EQ(s.tr.selector, kTssA);
+    EXPECT_EQ(s.eip, (kText + 7) & 0xffff);
+    EXPECT_EQ(s.gpr[kEax] & 0xffff, 0x5555u);
+}
+
+TEST_P(TaskSwitch, LdtOfTheNewTaskHoldsItsSegments) {
+    poke32(kLdtBase + 8, 0x0000ffff);
+    poke32(kLdtBase + 12, 0x00cf9300);
+    poke32(kTssBBase + 0x60, kLdtSel);
+    poke32(kTssBBase + 0x48, 0x0c);
+    run(JMP_TASK(kTssB));
+    EXPECT_EQ(s.eip, 0x18000u);
+    EXPECT_EQ(s.ldtr.selector, kLdtSel);
+    EXPECT_EQ(s.ldtr.base, kLdtBase);
+    EXPECT_EQ(s.seg[kEs].selector, 0x0c);
+    EXPECT_TRUE(s.seg[kEs].present());
+}
+
+// Table 7-1. What is wrong with the new task's own stack or code needs a third task to be seen.
+class BadTask : public TaskSwitch {
+  protected:
+    void through_third_task(u8 vector) {
+        idt_gate(vector, 0x85, kSpare);
+        descriptor(kSpare, kScratch, 0x67, 0x0089);
+        task32(kScratch);
+    }
+    void expect_third_task(u32 error) {
+        EXPECT_EQ(s.tr.selector, kSpare);
+        EXPECT_EQ(peek16(kScratch), kTssB);
+        EXPECT_EQ(stack32(0), error);
+    }
+};
+VMM_ON_EVERY_STEPPER(BadTask);
+
+TEST_P(BadTask, LdtThatIsNoLdtIsTs) {
+    through_third_task(kTs);
+    poke32(kTssBBase + 0x60, kData0);
+    run(JMP_TASK(kTssB));
+    expect_third_task(kData0);
+}
+
+TEST_P(BadTask, StackOfAnotherPrivilegeIsTs) {
+    through_third_task(kTs);
+    poke32(kTssBBase + 0x50, kData3);
+    run(JMP_TASK(kTssB));
+    expect_third_task(kData3 & ~3u);
+}
+
+TEST_P(BadTask, StackThatIsNotPresentIsSs) {
+    through_third_task(kSsFault);
+    descriptor(kCode16, 0, 0xfffff, 0xc013);
+    poke32(kTssBBase + 0x50, kCode16);
+    run(JMP_TASK(kTssB));
+    expect_third_task(kCode16);
+}
+
+TEST_P(BadTask, CodeThatIsNotPresentIsNp) {
+    through_third_task(kNp);
+    descriptor(kCode16, 0, 0xfffff, 0xc01b);
+    poke32(kTssBBase + 0x4c, kCode16);
+    run(JMP_TASK(kTssB));
+    expect_third_task(kCode16);
+}
+
+TEST_P(BadTask, DataThatIsNotPresentIsNpOnTheNewStack) {
+    descriptor(kSpare, 0, 0xfffff, 0xc013);
+    poke32(kTssBBase + 0x54, kSpare);
+    run(JMP_TASK(kTssB));
+    expect_fault(kNp, kSpare);
+    EXPECT_EQ(s.tr.selector, kTssB);
+    EXPECT_EQ(stack32(1), 0x18000u);
+}
+
 }  // namespace
 }  // namespace vmm::tcg::test

@@ -43,10 +43,10 @@ TEST_P(RepIterations, PushesRfWhenAnInterruptComesBetweenIterations) {
     s.gpr[kEdi] = kScratch;
     s.eflags |= kIf;
     run({0xf3, 0xaa});
-    interrupt.vector = 0x30;
+    interrupt.vector = 0x33;
     pins.intr_changed();
     step();
-    EXPECT_EQ(s.eip, handler(0x30));
+    EXPECT_EQ(s.eip, handler(0x33));
     EXPECT_EQ(stack32(0), kText);
     EXPECT_NE(stack32(2) & kRf, 0u);
 }
