@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Overlay: what is written stays in memory, on top of a node that stays as it is (snapshot=on, record and replay).
+//
+// Its content has versions: version() takes one for next to nothing, restore() goes back to it; any number live side by side
+// and share what they have in common. submit(), version() and restore() are for one thread; a read sees what had been
+// submitted before it. Missing: a bound on memory; zeroing by discard (a discard does nothing).
+#pragma once
+
+#include "block/cluster_map.h"
+#include "block/node.h"
+
+namespace vmm::block {
+
+class Overlay final : public Node {
+  public:
+    using Version = ClusterMap;
+
+    explicit Overlay(std::unique_ptr<Node> base);
+
+    u64 size() const override { return base_->size(); }
+    bool read_only() const override { return false; }
+    void submit(Request request, Done done) override;
+
+    Version version() const { return map_; }
+    void restore(const Version& version) { map_ = version; }
+
+  private:
+    void read(const Request& request, Done done);
+    void write(const Request& request);
+
+    std::unique_ptr<Node> base_;
+    ClusterMap map_;
+};
+
+}  // namespace vmm::block
