@@ -14,7 +14,7 @@ Checkpoint Checkpoints::take() {
     catch_up();
     SaveArchive ar;
     machine_.serialize(ar);
-    return {machine_.icount(), ar.take(), current_};
+    return {machine_.icount(), ar.take(), current_, machine_.disks().version()};
 }
 
 void Checkpoints::restore(const Checkpoint& checkpoint) {
@@ -28,6 +28,7 @@ void Checkpoints::restore(const Checkpoint& checkpoint) {
     for (const u32 page : memory.take_changed()) memory.restore_page(page, content(page));
     PageMap::difference(current_, checkpoint.memory, [&](u32 page) { memory.restore_page(page, content(page)); });
     current_ = checkpoint.memory;
+    machine_.disks().restore(checkpoint.disks);
     const bool loaded = machine_.load_state(checkpoint.state);
     CHECK(loaded, "a checkpoint of another machine");
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "replay/page_map.h"
+#include "vmm/disks.h"
 #include "vmm/machine.h"
 
 namespace vmm::replay {
@@ -13,6 +14,7 @@ struct Checkpoint {
     Icount at{};
     std::vector<u8> state;         // Machine::serialize
     PageMap memory;
+    Disks::Version disks;
 };
 
 class Checkpoints {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "replay/rewrite.h"
@@ -28,6 +33,45 @@ Result<FileIdentity> identify(const std::string& role, const std::string& path) 
     return id;
 }
 
+constexpr std::string_view kImage = "image:";
+
+// Size and content of a disk image, judged by samples: its first 2 MiB, its last 64 KiB, 64 pages in between.
+Result<FileIdentity> sample(const std::string& role, const std::string& path) {
+    constexpr u64 kFirst = 2u << 20, kLast = 64u << 10, kPage = 4096, kPages = 64;
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return Error{"cannot open " + path + ": " + std::strerror(errno)};
+    std::error_code ec;
+    const fs::path absolute = fs::absolute(path, ec);
+    FileIdentity id{.role = role, .path = ec ? path : absolute.string()};
+    struct stat st{};
+    if (fstat(fd, &st) == 0) id.mtime = st.st_mtime;
+    const off_t end = lseek(fd, 0, SEEK_END);
+    id.size = end < 0 ? 0 : static_cast<u64>(end);
+    std::vector<u8> bytes;
+    const auto take = [&](u64 from, u64 length) {
+        const std::size_t at = bytes.size();
+        bytes.resize(at + length);
+        const ssize_t n = pread(fd, bytes.data() + at, length, static_cast<off_t>(from));
+        bytes.resize(at + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    };
+    take(0, kFirst);
+    for (u64 i = 1; i <= kPages; ++i) take(id.size / (kPages + 1) * i / kPage * kPage, kPage);
+    take(id.size > kLast ? id.size - kLast : 0, kLast);
+    close(fd);
+    id.xxh3 = hash_bytes(bytes);
+    return id;
+}
+
+bool holds_image(const FileIdentity& id, const std::string& path, std::string& problem) {
+    const auto found = sample(id.role, path);
+    if (found && found->size == id.size && found->xxh3 == id.xxh3) return true;
+    problem += problem.empty() ? "" : "; ";
+    if (!found) problem += found.error().text;
+    else if (found->size != id.size) problem += path + " has " + std::to_string(found->size) + " bytes, the recorded image has " + std::to_string(id.size);
+    else problem += path + " has another content than when it was recorded";
+    return false;
+}
+
 // Is there a file with this content? `problem` gathers why not.
 bool holds(const FileIdentity& id, const std::string& path, std::string& problem) {
     const auto content = read_file(path);
@@ -49,6 +93,11 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
     if (auto ok = add("bios", Board::firmware_file(config)); !ok) return ok.error();
     if (const std::string vga_bios = Board::vga_bios_file(config); !vga_bios.empty())
         if (auto ok = add("vga-bios", vga_bios); !ok) return ok.error();
+    for (const auto& image : config.images) {
+        auto id = sample(std::string(kImage) + image.id, image.file);
+        if (!id) return Error{"-drive " + image.id + ": " + id.error().text};
+        out.push_back(std::move(*id));
+    }
     if (config.kernel.empty()) return out;
     if (auto ok = add("kernel", config.kernel); !ok) return ok.error();
     if (config.initrd.empty()) return out;
@@ -62,11 +111,23 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
     return out;
 }
 
-Result<void> find_files(const Recording& recording, const std::string& path, MachineConfig& config) {
+Result<void> find_files(const Recording& recording, const std::string& path, MachineConfig& config,
+                        const std::vector<std::pair<std::string, std::string>>& places) {
+    for (const auto& [id, unused] : places)
+        if (std::none_of(config.images.begin(), config.images.end(), [&](const auto& image) { return image.id == id; }))
+            return Error{"--image: the recorded machine has no image " + id};
     for (std::size_t n = 0; n < recording.header.files.size(); ++n) {
         const FileIdentity& id = recording.header.files[n];
         std::string* place = id.role == "bios" ? &config.bios : id.role == "vga-bios" ? &config.vga_bios : id.role == "kernel" ? &config.kernel : id.role == "initrd" ? &config.initrd : nullptr;
-        if (const auto packed = place != nullptr && !recording.images.empty() ? unpacked_file(recording, n) : std::nullopt) {
+        const bool is_image = id.role.starts_with(kImage);
+        std::string only;
+        if (is_image) {
+            const std::string name = id.role.substr(kImage.size());
+            for (auto& image : config.images)
+                if (image.id == name) place = &image.file;
+            for (const auto& [for_id, file] : places)
+                if (for_id == name) only = file;
+        } else if (const auto packed = place != nullptr && !recording.images.empty() ? unpacked_file(recording, n) : std::nullopt) {
             *place = *packed;
             continue;
         }
@@ -74,12 +135,13 @@ Result<void> find_files(const Recording& recording, const std::string& path, Mac
         if (place != nullptr && !place->empty()) candidates.push_back(*place);
         candidates.push_back(id.path);
         if (place != nullptr) candidates.push_back((fs::path(path).parent_path() / fs::path(id.path).filename()).string());
+        if (!only.empty()) candidates = {only};
         std::string problem, found;
         for (std::size_t i = 0; i < candidates.size() && found.empty(); ++i) {
             if (i > 0 && candidates[i] == candidates[i - 1]) continue;
-            if (holds(id, candidates[i], problem)) found = candidates[i];
+            if (is_image ? holds_image(id, candidates[i], problem) : holds(id, candidates[i], problem)) found = candidates[i];
         }
-        if (found.empty()) return Error{"the recorded " + id.role + " is not there: " + problem};
+        if (found.empty()) return Error{"the recorded " + id.role + " is not there: " + problem + (is_image ? " (--image " + id.role.substr(kImage.size()) + "=PATH says where it is)" : "")};
         if (place != nullptr) *place = found;
     }
     return {};

@@ -11,7 +11,9 @@ namespace {
 
 // The numbers in the file are those of the enumerations: these may grow at the end only.
 static_assert(static_cast<int>(InputKind::Serial) == 0 && static_cast<int>(InputKind::Key) == 1 && static_cast<int>(InputKind::Pointer) == 2 &&
-              static_cast<int>(InputKind::Frame) == 3 && static_cast<int>(InputKind::Samples) == 4 && static_cast<int>(InputKind::Request) == 5);
+              static_cast<int>(InputKind::Frame) == 3 && static_cast<int>(InputKind::Samples) == 4 && static_cast<int>(InputKind::Request) == 5 &&
+              static_cast<int>(InputKind::Disk) == 6);
+static_assert(static_cast<int>(DiskError::Io) == 1 && static_cast<int>(DiskError::NoSpace) == 2);
 static_assert(static_cast<int>(RequestKind::Reset) == 0 && static_cast<int>(RequestKind::PowerButton) == 1 &&
               static_cast<int>(RequestKind::Nmi) == 3 && static_cast<int>(RequestKind::SetMemory) == 4 &&
               static_cast<int>(RequestKind::SetRegisters) == 5);
@@ -195,6 +197,11 @@ std::string encode(std::span<const Event> events, Icount base) {
                 break;
             case EventKind::IdleJump: put_varint(out, e.ns); break;
             case EventKind::Pass: break;
+            case EventKind::Disk:
+                out.push_back(static_cast<char>(e.disk.disk));
+                put_varint(out, e.disk.id);
+                out.push_back(static_cast<char>(static_cast<u8>(e.disk.error) << 1 | (e.disk.late ? 1 : 0)));
+                break;
         }
     }
     return out;
@@ -212,7 +219,7 @@ bool decode_events(std::string_view payload, std::vector<Event>& out) {
         switch (e.kind) {
             case EventKind::Input: {
                 const u8 kind = in.byte();
-                if (kind > static_cast<u8>(InputKind::Request)) return false;
+                if (kind > static_cast<u8>(InputKind::Disk)) return false;
                 e.input.kind = InputKind{kind};
                 e.input.target = in.byte();
                 e.input.data = in.text(in.varint());
@@ -220,6 +227,15 @@ bool decode_events(std::string_view payload, std::vector<Event>& out) {
             }
             case EventKind::IdleJump: e.ns = in.varint(); break;
             case EventKind::Pass: break;
+            case EventKind::Disk: {
+                e.disk.disk = in.byte();
+                e.disk.id = in.varint();
+                const u8 result = in.byte();
+                if (result >> 1 > static_cast<u8>(DiskError::NoSpace)) return false;
+                e.disk.error = DiskError{static_cast<u8>(result >> 1)};
+                e.disk.late = (result & 1) != 0;
+                break;
+            }
             default: return false;
         }
         if (in.bad) return false;

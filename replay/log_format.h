@@ -22,7 +22,7 @@ namespace vmm::replay {
 inline constexpr std::size_t kPreambleBytes = 16, kFrameBytes = 24;
 inline constexpr u8 kMagic[8] = {0x89, 'v', 'm', 'm', 'r', 'r', '\r', '\n'};
 inline constexpr u32 kFormatVersion = 2, kOldestVersion = 1;
-inline constexpr u32 kMachineRevision = 2;               // raised when a fix to a device shows in the guest
+inline constexpr u32 kMachineRevision = 3;               // raised when a fix to a device shows in the guest
 inline constexpr u32 kMaxPayload = 16u << 20;            // before and after compression
 inline constexpr u64 kHashEvery = u64{1} << 27;          // steps: everything
 inline constexpr u64 kPartsEvery = u64{1} << 24;         // steps: registers and devices
@@ -41,11 +41,11 @@ struct Frame {
 
 // One input file of the machine.
 struct FileIdentity {
-    std::string role;           // "bios", "vga-bios", "kernel", "initrd", "module"
+    std::string role;           // "bios", "vga-bios", "kernel", "initrd", "module"; "image:ID" of a disk
     std::string path;           // absolute, where it was
     u64 size = 0;
     i64 mtime = 0;              // seconds since 1970; for the user, never compared
-    u64 xxh3 = 0;               // XXH3, 64 bits, of the content
+    u64 xxh3 = 0;               // XXH3, 64 bits, of the content; of an image: of samples of it
 
     bool operator==(const FileIdentity&) const = default;
 };
@@ -64,6 +64,7 @@ enum class EventKind : u8 {
     Input = 1,                  // `input` is applied at `at`
     IdleJump = 2,               // the idle jump at `at` ended after `ns`, not at the next deadline
     Pass = 3,                   // the machine looked at its timers and requests at `at` once more, between inputs
+    Disk = 4,                   // `disk`: what became of a disk's request, due at `at`
 };
 
 struct Event {
@@ -71,6 +72,7 @@ struct Event {
     EventKind kind{};
     Input input{};
     u64 ns = 0;
+    DiskMark disk{};
 };
 
 // What the hashes of parts are hashes of, in their order.

@@ -17,8 +17,8 @@ std::vector<Input> Recorder::inputs(Icount now, std::vector<Input> posted) {
     bool again = last_input_ == now;
     for (const Input& input : posted) {
         // A second batch at one position: between the two the machine looked at its timers and requests.
-        if (std::exchange(again, false)) note({now, EventKind::Pass, {}, 0});
-        note({now, EventKind::Input, input, 0});
+        if (std::exchange(again, false)) note({now, EventKind::Pass, {}, 0, {}});
+        note({now, EventKind::Input, input, 0, {}});
     }
     if (!posted.empty()) last_input_ = now;
     return posted;
@@ -61,7 +61,7 @@ std::optional<PauseEvent> Recorder::trouble() {
 }
 
 void Recorder::jumped(Icount at, u64 ns, bool cut) {
-    if (cut) note({at, EventKind::IdleJump, {}, ns});
+    if (cut) note({at, EventKind::IdleJump, {}, ns, {}});
 }
 
 int Recorder::leave(Machine& machine, std::optional<Ending> ending, int status) {

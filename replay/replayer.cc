@@ -38,7 +38,7 @@ std::vector<std::string> different_parts(const Parts& here, const Parts& there, 
 
 bool Replayer::due(Icount now) const {
     const Event* e = next_event(now);
-    return e != nullptr && e->kind != EventKind::IdleJump;
+    return e != nullptr && e->kind != EventKind::IdleJump && e->kind != EventKind::Disk;
 }
 
 PauseEvent Replayer::end() const {
@@ -91,6 +91,8 @@ void Replayer::arrived(Machine& machine) {
     const Icount now = machine.icount();
     if (event_ < r_.events.size() && r_.events[event_].at < now)
         differs(now, "the recording has an event at " + std::to_string(r_.events[event_].at.v) + " for which the machine was not ready");
+    if (const Event* e = next_event(now); e != nullptr && e->kind == EventKind::Disk)
+        differs(now, "there disk " + std::to_string(e->disk.disk) + " completed request " + std::to_string(e->disk.id) + ", which is not due here");
     if (hash_ < r_.hashes.size() && r_.hashes[hash_].at == now) {
         compare(r_.hashes[hash_], machine);
         ++hash_;
@@ -101,6 +103,18 @@ void Replayer::arrived(Machine& machine) {
         ++stored_;
     }
     if (goal_ == now && outcome_ == Outcome::Running) outcome_ = Outcome::Identical;
+}
+
+std::optional<DiskMark> Replayer::disk_due(Icount now, u8 disk, u64 id) {
+    const Event* e = next_event(now);
+    if (e != nullptr && e->at == now && e->kind == EventKind::Disk && e->disk.disk == disk && e->disk.id == id) {
+        ++event_;
+        return e->disk;
+    }
+    // A recording that was cut does not say what came after: nothing speaks against it.
+    if (now < end_ || (r_.end && e == nullptr))
+        differs(now, "disk " + std::to_string(disk) + " completes request " + std::to_string(id) + ", of which the recording knows nothing");
+    return DiskMark{disk, id, DiskError::None, false};
 }
 
 bool Replayer::idle(Machine& machine) {

@@ -39,6 +39,8 @@ class Replayer final : public Journal {
     bool idle(Machine& machine) override;
     void jumped(Icount, u64, bool) override {}
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;   // 0, or kStatusDifferent
+    std::optional<DiskMark> disk_due(Icount now, u8 disk, u64 id) override;
+    void disk_differs(Icount now, const std::string& what) override { differs(now, what); }
 
     // Where in the recording it is; back to it together with the machine.
     struct Cursor {

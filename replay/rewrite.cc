@@ -86,6 +86,7 @@ Result<void> pack(const Recording& recording, const MachineConfig& config, const
     for (std::size_t i = 0; i < recording.header.files.size(); ++i) {
         const FileIdentity& id = recording.header.files[i];
         const std::string& from = id.role == "bios" ? config.bios : id.role == "vga-bios" ? config.vga_bios : id.role == "kernel" ? config.kernel : config.initrd;
+        if (id.role.starts_with("image:")) return Error{path + ": has the disk image " + id.role.substr(6) + "; disk images cannot be packed yet"};
         if (id.role == "module") return Error{path + ": Multiboot modules cannot be packed; their guest knows their paths"};
         const auto content = read_file(from);
         if (!content) return content.error();

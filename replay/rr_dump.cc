@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "devices/user_input.h"
+#include "vmm/disk_queue.h"
 
 namespace vmm::replay {
 namespace {
@@ -17,9 +18,9 @@ std::string format(const char* pattern, Args... args) {
     return text;
 }
 
-constexpr const char* kInputNames[] = {"serial", "key", "pointer", "frame", "samples", "request"};
+constexpr const char* kInputNames[] = {"serial", "key", "pointer", "frame", "samples", "request", "disk"};
 constexpr const char* kRequestNames[] = {"reset", "power-button", "quit", "nmi", "set-memory", "set-registers"};
-static_assert(static_cast<std::size_t>(InputKind::Request) + 1 == std::size(kInputNames));
+static_assert(static_cast<std::size_t>(InputKind::Disk) + 1 == std::size(kInputNames));
 static_assert(static_cast<std::size_t>(RequestKind::SetRegisters) + 1 == std::size(kRequestNames));
 
 std::string quoted(std::string_view data) {
@@ -39,6 +40,8 @@ std::string hex_bytes(std::string_view data) {
     return out;
 }
 
+const char* disk_error(DiskError error) { return error == DiskError::None ? "" : error == DiskError::Io ? ", I/O error" : ", no space"; }
+
 const char* request_name(u8 target) { return target < std::size(kRequestNames) ? kRequestNames[target] : "?"; }
 
 std::string describe_input(const Input& input) {
@@ -54,6 +57,8 @@ std::string describe_input(const Input& input) {
     }
     out += format(" %u", input.target);
     if (const std::string user = describe_user_input(input); !user.empty()) return out + " " + user;
+    if (const auto done = parse_disk_input(input.data); input.kind == InputKind::Disk && done)
+        return out + format(" request %" PRIu64 " comes late", done->first) + disk_error(done->second);
     if (input.kind == InputKind::Serial && input.data.empty()) return out + " break";
     return input.data.empty() ? out : out + " " + quoted(input.data);
 }
@@ -136,6 +141,7 @@ std::string describe_event(const Event& e) {
     switch (e.kind) {
         case EventKind::Pass: return out + "pass";
         case EventKind::IdleJump: return out + format("idle jump of %" PRIu64 " ns", e.ns);
+        case EventKind::Disk: return out + format("disk %u request %" PRIu64, e.disk.disk, e.disk.id) + (e.disk.late ? ", late" : disk_error(e.disk.error));
         case EventKind::Input: break;
     }
     return out + describe_input(e.input);
@@ -160,7 +166,7 @@ std::string describe(const Recording& r) {
     // Events by kind, and how many in a thousand million steps.
     std::map<std::string, std::pair<u64, u64>> kinds;
     for (const Event& e : r.events) {
-        std::string name = e.kind == EventKind::Pass ? "pass" : e.kind == EventKind::IdleJump ? "idle jump" : kInputNames[static_cast<std::size_t>(e.input.kind)];
+        std::string name = e.kind == EventKind::Pass ? "pass" : e.kind == EventKind::IdleJump ? "idle jump" : e.kind == EventKind::Disk ? e.disk.late ? "disk request, late" : "disk request" : kInputNames[static_cast<std::size_t>(e.input.kind)];
         if (e.kind == EventKind::Input && e.input.kind == InputKind::Request) name += std::string(" ") + request_name(e.input.target);
         auto& [count, bytes] = kinds[name];
         ++count;
@@ -221,6 +227,10 @@ std::string dump_json(const Recording& r) {
             switch (e.kind) {
                 case EventKind::Pass: out += ",\"kind\":\"pass\"}\n"; return;
                 case EventKind::IdleJump: out += format(",\"kind\":\"idle-jump\",\"ns\":%" PRIu64 "}\n", e.ns); return;
+                case EventKind::Disk:
+                    out += format(",\"kind\":\"disk\",\"disk\":%u,\"request\":%" PRIu64 ",\"late\":%s,\"error\":%u}\n", e.disk.disk, e.disk.id,
+                                  e.disk.late ? "true" : "false", static_cast<unsigned>(e.disk.error));
+                    return;
                 case EventKind::Input: break;
             }
             out += format(",\"kind\":\"input\",\"input\":\"%s\",\"target\":%u", kInputNames[static_cast<std::size_t>(e.input.kind)], e.input.target);

@@ -89,9 +89,14 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
     // Lines as they were recorded, unless other ones are asked for.
     if (without_monitors(given->config.host) == nothing->config.host) machine.host = with_monitors(without_monitors(recorded->host), given->config.host);
     if (given->display_given) machine.host.display = given->config.host.display;
+    if (!given->drives_given) machine.images = recorded->images;
+    for (auto& image : machine.images) {
+        image.snapshot = !image.read_only;               // no replay changes an image
+        image.aio = block::Aio::Auto;
+    }
     machine.no_reboot = recorded->no_reboot;
     machine.no_shutdown = false;
-    if (auto found = find_files(recording, file, machine); !found) return found.error();
+    if (auto found = find_files(recording, file, machine, given->image_places); !found) return found.error();
     return machine;
 }
 

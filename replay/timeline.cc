@@ -126,6 +126,22 @@ int Timeline::leave(Machine& machine, std::optional<Ending> ending, int status) 
     return recorder_->leave(machine, ending, status);
 }
 
+// A branch is not noted, and takes no input: it waits for the disks.
+std::optional<DiskMark> Timeline::disk_due(Icount now, u8 disk, u64 id) {
+    if (branch_) return DiskMark{disk, id, DiskError::None, false};
+    return live() ? std::nullopt : replayer_.disk_due(now, disk, id);
+}
+
+void Timeline::disk_done(Icount now, const DiskMark& mark) {
+    recorder_->disk_done(now, mark);
+    furthest_ = std::max(furthest_, now);
+    follow();
+}
+
+void Timeline::disk_differs(Icount now, const std::string& what) {
+    if (!branch_) replayer_.disk_differs(now, what);
+}
+
 void Timeline::set_gate() {
     const bool open = !branch_ && machine_.icount() >= furthest_;
     if (open != open_) options_.open(open);

@@ -50,6 +50,10 @@ class Timeline final : public Journal, public TimeTravel {
     void jumped(Icount at, u64 ns, bool cut) override;
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;
 
+    std::optional<DiskMark> disk_due(Icount now, u8 disk, u64 id) override;
+    void disk_done(Icount now, const DiskMark& mark) override;
+    void disk_differs(Icount now, const std::string& what) override;
+
     // --- TimeTravel
     Icount begin() const override { return kept_.begin()->first; }
     std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(head()); }

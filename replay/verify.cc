@@ -76,6 +76,7 @@ Result<Verdict> verify(const Recording& recording, const MachineConfig& config, 
 Result<std::size_t> add_checkpoints(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to, u64 every) {
     auto made = Execution::create(recording, config);
     if (!made) return made.error();
+    if (!config.images.empty()) return Error{path + ": has disks; checkpoints in recordings with disks are not available yet"};
     Execution& run = **made;
     StateWriter writer(run.machine());
     auto rewrite = Rewrite::begin(path, recording, to);

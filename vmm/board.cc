@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "devices/ata_disk.h"
+#include "devices/atapi_cdrom.h"
 #include "devices/debug_console.h"
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
@@ -17,6 +19,7 @@
 #include "devices/mc146818.h"
 #include "devices/piix3.h"
 #include "devices/piix4_pm.h"
+#include "devices/piix_ide.h"
 #include "devices/port92.h"
 #include "devices/ps2_keyboard.h"
 #include "devices/ps2_mouse.h"
@@ -25,8 +28,10 @@
 #include "devices/user_input.h"
 #include "devices/vga.h"
 #include "vmm/acpi/acpi.h"
+#include "vmm/disks.h"
 #include "vmm/file.h"
 #include "vmm/loader/boot_config.h"
+#include "vmm/loader/cmos_disks.h"
 #include "vmm/loader/loader.h"
 #include "vmm/tcg/cpu_model.h"
 
@@ -96,7 +101,7 @@ void Board::place_firmware(std::span<const u8> image) {
 Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmware, std::span<const u8> vga_bios, Outputs outputs,
              BoardSignals signals)
     : w_(wires), signals_(std::move(signals)) {
-    auto& [clock, timers, ports, mmio, memory, pins, inbox] = w_;
+    auto& [clock, timers, ports, mmio, memory, pins, inbox, disks] = w_;
     const u32 ram_pages = static_cast<u32>(memory.ram_size() >> kPageShift);
     memory.map_ram(0, 0, std::min(kVideoHole, ram_pages));
     if (ram_pages > kFirstMegabyte) memory.map_ram(kFirstMegabyte, kFirstMegabyte, ram_pages - kFirstMegabyte);
@@ -131,6 +136,7 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
         });
     }
     piix3_ = add<Piix3>(*pci, irqs, [this](bool hard) { signals_.reset(hard); });
+    ide_ = add<PiixIde>(*pci, timers, memory, std::array{piix3_->isa_irq(14), piix3_->isa_irq(15)});
     pm_ = add<Piix4Pm>(*pci, ports, timers, piix3_->isa_irq(9), [this] { signals_.power_off(); });
     if (config.vga == VgaCard::Std)
         vga_ = add<Vga>(*pci, ports, mmio, memory, timers, vga_bios,
@@ -141,6 +147,7 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
     add<I8254>(ports, timers, piix3_->isa_irq(0));
     rtc_ = add<Mc146818>(ports, timers, piix3_->isa_irq(8), config.rtc_base);
     rtc_->set_memory_size(memory.ram_size());
+    add_drives(config);
     keyboard_ = std::make_unique<Ps2Keyboard>();
     mouse_ = std::make_unique<Ps2Mouse>();
     devices_.push_back(keyboard_.get());
@@ -176,6 +183,32 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
 }
 
 Board::~Board() = default;
+
+void Board::add_drives(const MachineConfig& config) {
+    std::array<std::optional<u64>, 2> disk_sectors;            // of the first cable's disks, for the BIOS
+    for (const DriveConfig& drive : config.drives) {
+        IdeChannel& channel = ide_->channel(drive.bus);
+        DiskQueue* queue = nullptr;
+        for (const auto& q : w_.disks.queues())
+            if (!drive.id.empty() && q->config().id == drive.id) queue = q.get();
+        const std::string serial = drive.serial.empty() ? "VM0000" + std::to_string(2 * drive.bus + drive.unit + 1) : drive.serial;
+        if (drive.media == Media::Cdrom) {
+            channel.attach(drive.unit, std::make_unique<AtapiCdrom>(channel, queue, serial));
+        } else {
+            channel.attach(drive.unit, std::make_unique<AtaDisk>(channel, *queue, serial, drive.read_only));
+            if (drive.bus == 0) disk_sectors[drive.unit] = queue->bytes() / block::kSector;
+        }
+        if (queue == nullptr) continue;
+        w_.inbox.on(InputKind::Disk, queue->number(), [d = channel.drive(drive.unit)](const Input& in) {
+            if (const auto done = parse_disk_input(in.data)) d->came_late(done->first, done->second);
+        });
+    }
+    set_cmos_disks(*rtc_, disk_sectors);
+    boot_order_ = config.boot_order;
+    set_cmos_boot_order(*rtc_, config.boot_once.empty() ? boot_order_ : config.boot_once);
+}
+
+void Board::boot_again() { set_cmos_boot_order(*rtc_, boot_order_); }
 
 Result<void> Board::prepare_boot(const MachineConfig& config) {
     add_boot_config(*fw_cfg_, BootConfig{.ram_bytes = w_.memory.ram_size(), .boot_menu = config.boot_menu});

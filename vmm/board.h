@@ -12,6 +12,7 @@
 
 namespace vmm {
 
+class Disks;
 class FwCfg;
 class I8042;
 class I8259;
@@ -20,6 +21,7 @@ class Lapic;
 class Mc146818;
 class Piix3;
 class Piix4Pm;
+class PiixIde;
 class Ps2Keyboard;
 class Ps2Mouse;
 class Typist;
@@ -35,6 +37,7 @@ struct Wires {
     Memory& memory;
     CpuPins& pins;
     Inbox& inbox;
+    Disks& disks;
 };
 
 // What the board asks of the machine; acted on at the next boundary.
@@ -63,6 +66,7 @@ class Board {
     void serialize(Archive& ar);
     void after_load();
     void reset();                                              // RESET# to every chip
+    void boot_again();                                         // after the first time: -boot once= is over
     void power_button();
     void set_apic_base(u64 base);
     Uart16550& serial(unsigned n) { return *serial_[n]; }
@@ -73,6 +77,7 @@ class Board {
 
   private:
     void place_firmware(std::span<const u8> image);
+    void add_drives(const MachineConfig& config);
     template <class T, class... Args>
     T* add(Args&&... args);
 
@@ -94,6 +99,8 @@ class Board {
     Mc146818* rtc_ = nullptr;
     Piix3* piix3_ = nullptr;
     Piix4Pm* pm_ = nullptr;
+    PiixIde* ide_ = nullptr;
+    std::string boot_order_;
     Vga* vga_ = nullptr;
 };
 

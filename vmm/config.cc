@@ -84,6 +84,15 @@ bool parse(std::string_view text, CharConfig& c) {
     return static_cast<bool>(r);
 }
 
+std::string print(const DriveConfig& c) { return print(to_string(c)); }
+std::string print(const block::ImageConfig& c) { return print(to_string(c)); }
+template <class C>
+    requires std::is_same_v<C, DriveConfig> || std::is_same_v<C, block::ImageConfig>
+bool parse(std::string_view text, C& c) {
+    std::string plain;
+    return parse(text, plain) && parse_text(plain, c);
+}
+
 // Every member once, with its key; a member left out does not compile, since the bindings must be as many as the members.
 template <class Visitor, class Config>
 void visit_host(Visitor& v, Config& host) {
@@ -103,7 +112,7 @@ template <class Visitor, class Config>
 void visit(Visitor& v, Config& config) {
     auto& [machine, ram_bytes, cpu, cpu_add, cpu_remove, bios, kernel, initrd, append, boot_order, boot_once, boot_menu,
            boot_strict, shift, rtc_from, rtc_base, vga, vga_bios, serial_present, serial_exact, debugcon_port, debug_exit, debug_exit_port,
-           debug_exit_size, no_reboot, no_shutdown, sleep, host] = config;
+           debug_exit_size, drives, no_reboot, no_shutdown, sleep, disk_exact, images, host] = config;
     v("machine", machine);
     v("ram-bytes", ram_bytes);
     v("cpu", cpu);
@@ -128,9 +137,12 @@ void visit(Visitor& v, Config& config) {
     v("debug-exit", debug_exit);
     v("debug-exit-port", debug_exit_port);
     v("debug-exit-size", debug_exit_size);
+    v("drive", drives);
     v("host.no-reboot", no_reboot);
     v("host.no-shutdown", no_shutdown);
     v("host.sleep", sleep);
+    v("host.disk-exact", disk_exact);
+    v("host.image", images);
     visit_host(v, host);
 }
 
@@ -223,6 +235,26 @@ Result<void> check_users(const MachineConfig& c) {
     return {};
 }
 
+// Drives at different places, each with an image of its own.
+Result<void> check_drives(const MachineConfig& c) {
+    std::set<std::string> ids, used;
+    for (const auto& image : c.images) {
+        if (image.id.empty() || image.file.empty()) return Error{"-drive: file= is missing"};
+        if (!ids.insert(image.id).second) return Error{"-drive: the id " + quoted(image.id) + " is given twice"};
+    }
+    std::set<std::pair<u8, u8>> places;
+    for (const auto& drive : c.drives) {
+        const std::string place = "ide." + std::to_string(drive.bus) + ", unit " + std::to_string(drive.unit);
+        if (drive.bus > 1 || drive.unit > 1) return Error{"-drive: there is no place " + place};
+        if (!places.emplace(drive.bus, drive.unit).second) return Error{"-drive: two drives at one place (" + place + ")"};
+        if (drive.id.empty() && drive.media == Media::Disk) return Error{"-drive: a disk needs an image"};
+        if (drive.id.empty()) continue;
+        if (!ids.contains(drive.id)) return Error{"-device: there is no -drive with id=" + drive.id};
+        if (!used.insert(drive.id).second) return Error{"-device: the drive " + quoted(drive.id) + " is in use already"};
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> check(const MachineConfig& c) {
@@ -241,6 +273,7 @@ Result<void> check(const MachineConfig& c) {
     }
     if (c.host.accels.empty()) return Error{"-accel: none given"};
     if (c.host.accels.size() > 2) return Error{"-accel: there are only two, tcg and kvm"};
+    if (auto ok = check_drives(c); !ok) return ok;
     return check_users(c);
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "serial/char_config.h"
+#include "vmm/drive_config.h"
 #include "vmm/result.h"
 #include "vmm/types.h"
 
@@ -65,10 +66,13 @@ struct MachineConfig {
     bool debug_exit = false;                 // isa-debug-exit: writing V ends the program with status (V << 1) | 1
     u16 debug_exit_port = 0x501;
     u16 debug_exit_size = 2;                 // ports
+    std::vector<DriveConfig> drives{};       // at most one at each place
     // --- what it cannot -----------------------------------------------------------------------------------
     bool no_reboot = false;                  // a reset ends the program
     bool no_shutdown = false;                // power-off pauses instead of ending the program
     bool sleep = true;                       // idle time passes in host time
+    bool disk_exact = false;                 // wait for the host's disks for ever rather than deliver late
+    std::vector<block::ImageConfig> images{};
     HostConfig host{};
 
     bool operator==(const MachineConfig&) const = default;

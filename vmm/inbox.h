@@ -13,7 +13,7 @@
 
 namespace vmm {
 
-enum class InputKind : u8 { Serial, Key, Pointer, Frame, Samples, Request, };
+enum class InputKind : u8 { Serial, Key, Pointer, Frame, Samples, Request, Disk };
 // SetMemory: u64 physical address, then the bytes; SetRegisters: a CpuState as saved. 2 was the request to quit, never logged.
 enum class RequestKind : u8 { Reset = 0, PowerButton = 1, Nmi = 3, SetMemory = 4, SetRegisters = 5 };
 

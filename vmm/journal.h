@@ -8,15 +8,14 @@
 #include <vector>
 
 #include "vmm/control.h"
+#include "vmm/disk_journal.h"
 
 namespace vmm {
 
 enum class Ending : u8 { Quit = 0, PowerOff = 1, Reset = 2, DebugExit = 3 };   // numbers as in recordings
 
-class Journal {
+class Journal : public DiskJournal {
   public:
-    virtual ~Journal() = default;
-
     // What is applied at this boundary, in order. `posted` is what the host has sent since the last.
     virtual std::vector<Input> inputs(Icount now, std::vector<Input> posted) = 0;
     // More is to be applied at this boundary, whatever the host sends.

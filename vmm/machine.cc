@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "vmm/board.h"
+#include "vmm/disks.h"
 #include "vmm/tcg/cpu_model.h"
 #include "vmm/tcg/translator.h"
 
@@ -33,6 +34,10 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
     if (!firmware) return firmware.error();
     const auto vga_bios = Board::read_vga_bios(config);
     if (!vga_bios) return vga_bios.error();
+    disks_ = std::make_unique<Disks>(clock_, inbox_);
+    if (config.disk_exact) disks_->set_patience_ns(Disks::kForever);
+    for (const auto& image : config.images)
+        if (auto opened = disks_->add(image); !opened) return Error{"-drive " + image.id + ": " + opened.error().text};
     memory_ = std::make_unique<Memory>(config.ram_bytes, kExtraBytes, mmio_);
     engine_ = std::make_unique<tcg::Translator>(*memory_, ports_, clock_, timers_, pins_, **model);
     BoardSignals signals;
@@ -45,7 +50,7 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
         exit_code_ = code;
         ask(Stop::DebugExit);
     };
-    board_ = std::make_unique<Board>(Wires{clock_, timers_, ports_, mmio_, *memory_, pins_, inbox_}, config, *firmware, *vga_bios,
+    board_ = std::make_unique<Board>(Wires{clock_, timers_, ports_, mmio_, *memory_, pins_, inbox_, *disks_}, config, *firmware, *vga_bios,
                                      std::move(outputs), std::move(signals));
     engine_->cpu().apic_base_changed = [this](u64 base) { board_->set_apic_base(base); };
     if (auto loaded = board_->prepare_boot(config); !loaded) return loaded;
@@ -65,6 +70,7 @@ void Machine::ask(Stop stop) {
 
 void Machine::reset() {
     board_->reset();
+    board_->boot_again();
     pins_.s = {};
     engine_->reset(false);
 }

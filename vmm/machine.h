@@ -22,6 +22,7 @@
 namespace vmm {
 
 class Board;
+class Disks;
 namespace tcg { class Translator; }
 
 // Where the guest's output goes. Called on the machine thread; may block, never drops.
@@ -63,6 +64,7 @@ class Machine {
     tcg::Translator& translator() { return *engine_; }
     CpuPins& pins() { return pins_; }
     Clock& clock() { return clock_; }
+    Disks& disks() { return *disks_; }
 
     // All state but memory content.
     void serialize(Archive& ar);
@@ -101,6 +103,7 @@ class Machine {
     Inbox inbox_;
     std::unique_ptr<Memory> memory_;
     std::unique_ptr<tcg::Translator> engine_;
+    std::unique_ptr<Disks> disks_;                 // goes after the board, which uses it
     std::unique_ptr<Board> board_;
     bool no_reboot_ = false;
     std::optional<Stop> asked_;

@@ -198,7 +198,9 @@ constexpr DeviceName kDevices[] = {
     {"isa-debug-exit", "[,iobase=0x501][,iosize=2]   a write ends the program with status (value << 1) | 1", add_debug_exit},
     {"isa-serial", "[,chardev=ID][,index=0..3][,baud=instant|exact]   a serial port", add_isa_serial},
     {"isa-debugcon", "[,iobase=0xe9][,chardev=ID]   what is written to the port appears on the chardev", add_isa_debugcon},
-    {"rtl8139", "", nullptr}, {"AC97", "", nullptr}, {"VGA", "", nullptr}, {"ide-hd", "", nullptr}, {"ide-cd", "", nullptr},
+    {"rtl8139", "", nullptr}, {"AC97", "", nullptr}, {"VGA", "", nullptr}, {"ide-hd", ",drive=ID[,bus=ide.0][,unit=0][,serial=TEXT]   a hard disk, of a -drive if=none,id=ID", add_ide_device},
+    {"ide-cd", "[,drive=ID][,bus=ide.1][,unit=0]   a CD-ROM drive", add_ide_device},
+   
     {"piix3-ide", "", nullptr}, {"piix4-ide", "", nullptr}, {"i8042", "", nullptr},
 };
 

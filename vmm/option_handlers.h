@@ -65,6 +65,15 @@ Result<void> set_append(OptionState& s, Text option, Text value);
 Result<void> set_kernel(OptionState& s, Text option, Text value);
 Result<void> set_initrd(OptionState& s, Text option, Text value);
 Result<void> set_bios(OptionState& s, Text option, Text value);
+// option_drives.cc
+Result<void> set_hd(OptionState& s, Text option, Text value);
+Result<void> set_cdrom(OptionState& s, Text option, Text value);
+Result<void> set_snapshot(OptionState& s, Text option, Text value);
+Result<void> set_disk_timing(OptionState& s, Text option, Text value);
+Result<void> set_image(OptionState& s, Text option, Text value);
+Result<void> add_drive(OptionState& s, Text option, Text value);
+Result<void> add_ide_device(OptionState& s, const std::string& option, std::span<const KeyValue> settings);
+Result<void> place_drives(OptionState& s);
 // option_devices.cc
 Result<void> add_serial(OptionState& s, Text option, Text value);
 Result<void> add_monitor(OptionState& s, Text option, Text value);

@@ -32,7 +32,7 @@ Result<void> set_name(OptionState& s, Text option, Text value) {
 Result<void> show_help(OptionState& s, Text, Text) { print_and_leave(s, help_text()); return {}; }
 Result<void> show_version(OptionState& s, Text, Text) { print_and_leave(s, version_text()); return {}; }
 
-constexpr Text kMachineGroup = "Machine", kBootGroup = "What to boot", kCharGroup = "Serial ports, monitor, debug output",
+constexpr Text kMachineGroup = "Machine", kDiskGroup = "Disks", kBootGroup = "What to boot", kCharGroup = "Serial ports, monitor, debug output",
                kTimeGroup = "Time", kDeviceGroup = "Devices", kRunGroup = "Running", kReplayGroup = "Record and replay",
                kDebugGroup = "Debugging";
 
@@ -50,6 +50,16 @@ constexpr Option kOptions[] = {
     {"append", "TEXT", kBootGroup, "its command line", set_append},
     {"bios", "FILE", kBootGroup, "firmware other than SeaBIOS", set_bios},
     {"boot", "[order=]LETTERS[,once=LETTERS][,menu=on][,strict=on]", kBootGroup, "a floppy, c disk, d CD-ROM, n network", set_boot},
+
+    {"hda", "FILE", kDiskGroup, "the first disk's image; -hdb, -hdc, -hdd: the second to the fourth", set_hd},
+    {"hdb", "FILE", "", "", set_hd},
+    {"hdc", "FILE", "", "", set_hd},
+    {"hdd", "FILE", "", "", set_hd},
+    {"cdrom", "FILE", kDiskGroup, "the image of a CD or DVD, in place of -hdc", set_cdrom},
+    {"drive", "file=FILE[,if=ide|none][,index=N][,media=disk|cdrom][,readonly=on][,snapshot=on][,format=raw][,aio=io_uring|threads][,cache=MODE][,werror=ACTION][,rerror=ACTION][,id=ID]",
+     kDiskGroup, "a drive; cache: writeback, none, unsafe, writethrough, directsync; on errors: report, ignore, stop, enospc", add_drive},
+    {"snapshot", "", kDiskGroup, "all images stay as they are; what the guest writes is dropped at the end", set_snapshot},
+    {"disk-timing", "exact|bounded", kDiskGroup, "exact: wait for this host's disks for as long as it takes, rather than 20 ms (bounded)", set_disk_timing},
 
     {"serial", "DEVICE", kCharGroup, "the next serial port, up to four: none, null, stdio, pty, file:PATH, unix:PATH[,server][,nowait], tcp:HOST:PORT[,server][,nowait], mon:stdio, chardev:ID", add_serial},
     {"monitor", "DEVICE", kCharGroup, "the monitor, on a device as for -serial", add_monitor},
@@ -79,6 +89,7 @@ constexpr Option kOptions[] = {
     {"rr", "record|replay|live", kReplayGroup,
      "record the run, or replay it (a replay takes the machine from the recording); live: hold the past in memory, to go back in it", set_rr},
     {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
+    {"image", "ID=PATH", kReplayGroup, "where a replay finds the disk image ID", set_image},
     {"rr-memory", "MB", kReplayGroup, "what checkpoints for going back may take (512)", set_rr_memory},
     {"rr-end", "exit|pause", kReplayGroup, "where the recording ends: end (default), or pause there, for gdb or the monitor", set_rr_end},
     {"rr-checkpoint-every", "STEPS", kReplayGroup,
@@ -91,10 +102,7 @@ constexpr Option kOptions[] = {
 
     // Planned.
     {"rrsnapshot", "NAME", "", "", nullptr},
-    {"image", "ID=PATH", "", "", nullptr}, {"disk-timing", "exact", "", "", nullptr},
-    {"drive", "...", "", "", nullptr}, {"hda", "FILE", "", "", nullptr}, {"hdb", "FILE", "", "", nullptr},
-    {"hdc", "FILE", "", "", nullptr}, {"hdd", "FILE", "", "", nullptr}, {"cdrom", "FILE", "", "", nullptr},
-    {"snapshot", "", "", "", nullptr}, {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
+    {"loadvm", "NAME", "", "", nullptr}, {"netdev", "...", "", "", nullptr},
     {"vnc", "DISPLAY", "", "", nullptr}, {"audiodev", "...", "", "", nullptr},
 };
 
@@ -145,6 +153,9 @@ Result<void> complete(OptionState& s) {
     const bool needs_file = s.line.rr == Rr::Record || s.line.rr == Rr::Replay;
     if (needs_file && s.line.rrfile.empty()) return Error{"-rr: which file? -rrfile FILE says it"};
     if (!needs_file && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
+    if (!s.line.image_places.empty() && s.line.rr != Rr::Replay) return Error{"--image goes with -rr replay"};
+    if (auto ok = place_drives(s); !ok) return ok;
+    if (s.line.rr_checkpoint_every != 0 && !s.line.config.images.empty()) return Error{"-rr-checkpoint-every: not available yet with disks"};
     auto& c = s.line.config;
     auto& host = c.host;
     const auto uses_stdio = [&] {

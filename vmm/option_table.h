@@ -2,6 +2,7 @@
 // The table behind vmm/options.h, and what its handlers work on.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -17,6 +18,18 @@ struct OptionState {
     bool accel_given = false, vga_given = false, monitor_given = false, debugcon_given = false;
     unsigned serials = 0;                    // -serial options so far
     bool serial_given = false;               // or -device isa-serial
+    // Drives until all options are known; then each has a place.
+    struct Waiting {
+        DriveConfig drive{};
+        block::ImageConfig image{};          // of -drive
+        std::optional<u8> place{};           // 0 to 3
+        bool device = false;                 // of -device: drive.id names an image, or another name of one
+        std::optional<u8> bus{};
+        bool placed = false;
+    };
+    std::vector<Waiting> waiting;
+    std::map<std::string, std::string> aliases;   // of driver=blkreplay
+    bool snapshot = false;
 };
 
 struct Option {

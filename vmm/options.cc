@@ -49,8 +49,8 @@ Error unknown_option(std::string_view arg, std::string_view name) {
 
 Result<void> parse_one(OptionState& state, std::span<const std::string> args, std::size_t& i) {
     const std::string& arg = args[i];
-    if (arg.size() < 2 || arg[0] != '-' || arg == "--")
-        return Error{"unexpected argument '" + arg + "': options begin with '-'; disk images are not available yet"};
+    if (!arg.empty() && arg[0] != '-') return find_option("hda")->apply(state, "-hda", arg);   // as in QEMU
+    if (arg.size() < 2 || arg == "--") return Error{"unexpected argument '" + arg + "'"};
     std::string_view name = strip_dashes(arg);
     std::optional<std::string_view> value;
     const Option* option = find_option(name);

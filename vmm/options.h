@@ -37,6 +37,8 @@ struct CommandLine {
     std::optional<CharConfig> gdb{};   // where a debugger can connect
     bool start_paused = false;
     bool serial_given = false;   // config.serial_present was asked for, not filled in
+    bool drives_given = false;   // config.drives was asked for
+    std::vector<std::pair<std::string, std::string>> image_places{};   // --image: where a replay looks
     bool display_given = false;  // if only to say none
 };
 

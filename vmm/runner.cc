@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "vmm/disks.h"
 #include "vmm/host_clock.h"
 #include "vmm/tcg/translator.h"
 
@@ -27,7 +28,9 @@ class Run {
             if (const Stop stop = run(m_.icount()); stop != Stop::Limit) asked_ = stop;
         });
         if (!o_.start_paused) control_.go({});
+        m_.disks().set_journal(&journal_);
         const int status = loop();
+        m_.disks().set_journal(nullptr);
         control_.set_write(nullptr);
         return status;
     }
@@ -58,6 +61,10 @@ class Run {
     std::optional<int> forward() {
         if (auto trouble = journal_.trouble()) {
             pause(std::move(*trouble));
+            return std::nullopt;
+        }
+        if (const auto trouble = m_.disks().trouble(); !trouble.empty()) {
+            pause({Pause::HostError, {}, trouble + "; going on tries again"});
             return std::nullopt;
         }
         const Icount from = m_.icount();
@@ -132,6 +139,7 @@ class Run {
         }
         if (!control_.move()) return;
         if (journal_.trouble()) (void)journal_.try_again();
+        m_.disks().try_again();
         host_zero_ += host_ns() - *paused_at_;
         paused_at_.reset();
         start_ = no_input_at_ = m_.icount();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 #include "devices/uart16550.h"
 #include "display/curses_display.h"
@@ -113,6 +114,12 @@ int run(CommandLine given, const replay::Recording& recording) {
         };
     }
 
+    // A past that can be gone back to, or replayed, needs images that stay as they are.
+    const bool keeps_images = given.rr != Rr::None || given.gdb.has_value();
+    bool changes_kept = false;
+    for (auto& image : config.images) {
+        changes_kept |= keeps_images && !image.read_only && !std::exchange(image.snapshot, image.snapshot || keeps_images);
+    }
     auto machine = Machine::create(config, std::move(outputs));
     if (!machine) return fail(machine.error().text);
     Machine& m = **machine;
@@ -175,6 +182,8 @@ int run(CommandLine given, const replay::Recording& recording) {
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
     if (const std::string words = (*past)->last_words(m, given.rrfile); !words.empty()) tell(words);
     for (const std::string& line : (*past)->explanation(config, m)) tell(line);
+    if (changes_kept && given.rr == Rr::Record) tell("the disk images are as they were; what the guest wrote to them is in the recording");
+    else if (changes_kept && given.rr != Rr::Replay) tell("the disk images are as they were: what the guest wrote to them was held in memory, to go back in it");
     return status;
 }
 
