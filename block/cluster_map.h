@@ -15,6 +15,7 @@ namespace vmm::block {
 struct Cluster {
     static constexpr u32 kBytes = 4096, kSectors = kBytes / kSector;
     u8 present = 0;                          // which sectors, bit 0 the first
+    u64 hash = 0;                            // kept by the map's user
     std::array<u8, kBytes> data{};
 };
 

@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block/overlay.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace vmm::block {
+namespace {
 
-Overlay::Overlay(std::unique_ptr<Node> base) : base_(std::move(base)), map_((base_->size() + Cluster::kBytes - 1) / Cluster::kBytes) {}
+u64 clusters_of(const Node& node) { return (node.size() + Cluster::kBytes - 1) / Cluster::kBytes; }
+
+// A term of the sum that content_hash() is.
+u64 hash_of(u64 number, const Cluster& cluster) {
+    u64 h = hash_bytes(cluster.data) ^ (number << 8 | cluster.present) * 0x9e37'79b9'7f4a'7c15;
+    h = (h ^ h >> 32) * 0xd6e8'feb8'6659'fd93;
+    return h ^ h >> 32;
+}
+
+}  // namespace
+
+Overlay::Overlay(std::unique_ptr<Node> base) : base_(std::move(base)), v_{ClusterMap(clusters_of(*base_)), 0} {}
 
 void Overlay::submit(Request request, Done done) {
     if (const int error = refused(request); error != 0) return done({error, {}});
@@ -19,12 +32,17 @@ void Overlay::submit(Request request, Done done) {
 }
 
 void Overlay::write(const Request& request) {
-    for (u64 i = 0; i < request.data.size() / kSector; ++i) {
-        const u64 sector = request.offset / kSector + i;
-        Cluster& cluster = map_.change(sector / Cluster::kSectors);
-        const u64 in = sector % Cluster::kSectors;
-        cluster.present = static_cast<u8>(cluster.present | 1u << in);
-        std::memcpy(cluster.data.data() + in * kSector, request.data.data() + i * kSector, kSector);
+    const u64 first = request.offset / kSector, end = first + request.data.size() / kSector;
+    for (u64 sector = first; sector < end;) {
+        const u64 number = sector / Cluster::kSectors, in = sector % Cluster::kSectors;
+        const u64 count = std::min(end - sector, Cluster::kSectors - in);
+        Cluster& cluster = v_.map.change(number);
+        cluster.present = static_cast<u8>(cluster.present | ((1u << count) - 1) << in);
+        std::memcpy(cluster.data.data() + in * kSector, request.data.data() + (sector - first) * kSector, count * kSector);
+        v_.hash -= cluster.hash;
+        cluster.hash = hash_of(number, cluster);
+        v_.hash += cluster.hash;
+        sector += count;
     }
 }
 
@@ -36,7 +54,7 @@ void Overlay::read(const Request& request, Done done) {
     u64 first = count, last = 0;
     for (u64 i = 0; i < count; ++i) {
         const u64 sector = first_sector + i, in = sector % Cluster::kSectors;
-        const Cluster* cluster = map_.find(sector / Cluster::kSectors);
+        const Cluster* cluster = v_.map.find(sector / Cluster::kSectors);
         here[i] = cluster != nullptr && (cluster->present >> in & 1) != 0;
         if (here[i]) {
             std::memcpy(out.data() + i * kSector, cluster->data.data() + in * kSector, kSector);
@@ -53,6 +71,35 @@ void Overlay::read(const Request& request, Done done) {
                           if (!here[i]) std::memcpy(out.data() + i * kSector, reply.data.data() + (i - first) * kSector, kSector);
                       done({0, std::move(out)});
                   });
+}
+
+void Overlay::serialize(Archive& ar) {
+    u64 count = 0;
+    v_.map.each([&count](u64, const Cluster&) { ++count; });
+    ar.field("clusters", count);
+    if (!ar.loading()) {
+        v_.map.each([&ar](u64 number, const Cluster& c) {
+            Cluster cluster = c;
+            ar.field("number", number);
+            ar.field("present", cluster.present);
+            ar.field("data", cluster.data);
+        });
+        return;
+    }
+    const u64 clusters = clusters_of(*base_);
+    v_ = {ClusterMap(clusters), 0};
+    for (u64 i = 0; i < count && !ar.failed(); ++i) {
+        u64 number = 0;
+        Cluster cluster;
+        ar.field("number", number);
+        ar.field("present", cluster.present);
+        ar.field("data", cluster.data);
+        if (number >= clusters || v_.map.find(number) != nullptr) ar.fail();
+        if (ar.failed()) return;
+        cluster.hash = hash_of(number, cluster);
+        v_.hash += cluster.hash;
+        v_.map.change(number) = cluster;
+    }
 }
 
 }  // namespace vmm::block

@@ -2,6 +2,7 @@
 #include "devices/ata_disk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "devices/ata_identity.h"
 
@@ -103,6 +104,7 @@ u32 AtaDisk::block_bytes() const { return kSectorBytes * (s_.multiple_command ? 
 void AtaDisk::start(Job job, bool dma, bool extended, bool multiple) {
     if (multiple && s_.multiple == 0) return abort();
     if (!take_address(extended)) return;
+    s_.power = Power::Active;
     if (job == Job::Write && read_only_) return finish(kAbrt | kWp);
     s_.job = job;
     s_.dma = dma;
@@ -139,7 +141,7 @@ void AtaDisk::host_done(block::Op op, DiskReply reply) {
         return;
     }
     s_.lba += s_.chunk;
-    s_.left -= s_.chunk;
+    s_.left -= std::exchange(s_.chunk, 0);
     next_chunk(false);
 }
 
@@ -149,7 +151,7 @@ void AtaDisk::buffer_drained() {
         return go_idle();
     }
     s_.lba += s_.chunk;
-    s_.left -= s_.chunk;
+    s_.left -= std::exchange(s_.chunk, 0);
     if (s_.left != 0) return next_chunk(false);
     if (s_.dma) return done();
     // The host has taken the last block: nothing is left to tell it.

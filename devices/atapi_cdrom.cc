@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "devices/ata_identity.h"
 #include "devices/mmc_answers.h"
@@ -122,7 +123,7 @@ void AtapiCdrom::buffer_drained() {
     }
     if (s_.job != Job::Read) return good();
     s_.lba += s_.chunk;
-    s_.left -= s_.chunk;
+    s_.left -= std::exchange(s_.chunk, 0);
     next_chunk();
 }
 

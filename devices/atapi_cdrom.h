@@ -51,7 +51,7 @@ class AtapiCdrom final : public IdeDrive {
         Job job = Job::None;
         std::array<u8, kPacket> packet{};
         bool dma = false;                        // of the present packet
-        u32 limit = 0;                           // bytes a DRQ block
+        u32 limit = 2;                           // bytes a DRQ block
         u32 lba = 0, left = 0, chunk = 0;        // of a read, in blocks
     };
 

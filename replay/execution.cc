@@ -15,6 +15,7 @@ Result<std::unique_ptr<Execution>> Execution::create(const Recording& recording,
         made->replayer_.restore(made->replayer_.cursor_at(recording.checkpoints[*from].at));
     }
     made->store_ = std::make_unique<Checkpoints>(*made->machine_);
+    made->machine_->disks().set_journal(&made->replayer_);
     return made;
 }
 
@@ -38,6 +39,7 @@ void Execution::run() {
     RunnerOptions options;
     options.no_reboot = no_reboot_;
     (void)run_machine(control, options, replayer_);
+    machine_->disks().set_journal(&replayer_);
 }
 
 void Execution::settle() {

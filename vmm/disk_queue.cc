@@ -65,7 +65,7 @@ void DiskQueue::submit(u64 id, block::Op op, u64 offset, u64 length, std::span<c
     slot->late = late;
     slots_.push_back(slot);
     block::Request request{op, offset, length, {data.begin(), data.end()}};
-    if (overlay_ == nullptr && may_pause(op)) slot->again = request;
+    if ((op == block::Op::Read || overlay_ == nullptr) && may_pause(op)) slot->again = request;   // an overlay's writes do not fail
     start(slot, std::move(request));
     if (late && io_ != nullptr) io_->watch();
 }

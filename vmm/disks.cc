@@ -45,6 +45,26 @@ void Disks::restore(const Version& version) {
     }
 }
 
+void Disks::serialize(Archive& ar) {
+    for (const auto& queue : queues_) {
+        if (queue->overlay() == nullptr) continue;
+        const u64 is = queue->overlay()->content_hash();
+        u64 hash = is;
+        ar.field(queue->config().id, hash);
+        if (hash != is) ar.fail();
+    }
+}
+
+void Disks::serialize_content(Archive& ar) {
+    for (const auto& queue : queues_) {
+        if (ar.loading()) queue->restart();
+        if (queue->overlay() == nullptr) continue;
+        ar.enter(queue->config().id);
+        queue->overlay()->serialize(ar);
+        ar.leave();
+    }
+}
+
 std::string Disks::trouble() const {
     for (const auto& queue : queues_)
         if (auto text = queue->trouble(); !text.empty()) return text;

@@ -32,6 +32,10 @@ class Disks {
     };
     Version version() const;
     void restore(const Version& version);                        // before the drives' state is loaded
+    // The hashes of these contents, as part of the machine's state. Loading: they must be there already, or it fails.
+    void serialize(Archive& ar);
+    // The contents themselves; loading them comes before the drives' state.
+    void serialize_content(Archive& ar);
 
     // Errors for which the machine is to pause; empty: none.
     std::string trouble() const;

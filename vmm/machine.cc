@@ -143,6 +143,10 @@ void Machine::serialize(Archive& ar) {
         engine_->set_state(cpu);
     }
     board_->serialize(ar);
+    if (disks_->queues().empty()) return;
+    ar.enter("disk-content");
+    disks_->serialize(ar);
+    ar.leave();
 }
 
 u64 Machine::state_hash() {
@@ -168,6 +172,7 @@ std::vector<Machine::StatePart> Machine::state_parts() {
 
 std::vector<u8> Machine::save() {
     SaveArchive ar;
+    disks_->serialize_content(ar);
     serialize(ar);
     u32 pages = 0;
     static constexpr u8 kZero[kPageSize] = {};
@@ -188,6 +193,7 @@ std::vector<u8> Machine::save() {
 Result<void> Machine::load(std::span<const u8> image) {
     const Error bad{"the machine image is damaged or of another machine"};
     LoadArchive ar(image);
+    disks_->serialize_content(ar);
     serialize(ar);
     u32 pages = 0;
     ar.field("pages", pages);

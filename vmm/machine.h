@@ -66,11 +66,11 @@ class Machine {
     Clock& clock() { return clock_; }
     Disks& disks() { return *disks_; }
 
-    // All state but memory content.
+    // All state but the content of memory and disks.
     void serialize(Archive& ar);
     // What serialize() saved, into a machine whose memory is as it was then. False: not of such a machine.
     bool load_state(std::span<const u8> state);
-    // A hash of everything: registers, devices, memory. Equal machines at equal positions have equal hashes.
+    // A hash of everything: registers, devices, memory, what disks hold in memory. Equal machines at equal positions have equal hashes.
     u64 state_hash();
     // Registers and devices in parts, so that a difference can be named. Memory: Memory::part_sums().
     struct StatePart {
@@ -78,7 +78,7 @@ class Machine {
         u32 hash;
     };
     std::vector<StatePart> state_parts();
-    // The whole machine, memory included, and back into a machine made from the same config.
+    // The whole machine, memory and what disks hold in memory included, and back into a machine made from the same config.
     std::vector<u8> save();
     Result<void> load(std::span<const u8> image);
     // What differs between two machines, named by device and field, memory by page.

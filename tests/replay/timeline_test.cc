@@ -22,7 +22,9 @@ using vmm::testing::record;
 // A replay that can travel, without a runner.
 struct Traveller {
     explicit Traveller(const Recording& r, u64 budget = u64{64} << 20, bool automatic = true, u64 worth_entering_ns = ~u64{0})
-        : machine(make_machine(*config_from_text(r.header.config))), replayer(r), line(*machine, replayer, options(budget, automatic, worth_entering_ns)) {}
+        : machine(make_machine(*config_from_text(r.header.config))), replayer(r), line(*machine, replayer, options(budget, automatic, worth_entering_ns)) {
+        machine->disks().set_journal(&line);
+    }
 
     static Timeline::Options options(u64 budget, bool automatic, u64 worth_entering_ns) {
         Timeline::Options o;
