@@ -112,13 +112,14 @@ class Images(Files):
                               stdin=subprocess.DEVNULL)
         try:
             self.wait_for_monitor(self.dir / "mon")                     # it answers when its drives are open
-            other = subprocess.run(["qemu-img", "info", image], capture_output=True, text=True)
+            convert = ["qemu-img", "convert", "-f", "raw", "-O", "raw", image, self.dir / "copy.img"]
+            other = subprocess.run(convert, capture_output=True, text=True)
             self.assertNotEqual(other.returncode, 0)
             self.assertIn("lock", other.stderr)
         finally:
             vm.terminate()
             vm.wait(20)
-        self.assertEqual(subprocess.run(["qemu-img", "info", image], capture_output=True).returncode, 0)
+        self.assertEqual(subprocess.run(convert, capture_output=True).returncode, 0)
 
     def test_a_replay_wants_the_image_that_was_recorded(self):
         image, rr = self.image(), self.dir / "r.rr"
@@ -194,12 +195,12 @@ class Guest(Files):
         self.expect_host_sees(self.disk, self.expect_guest_content(ran.stdout))
 
     def test_threads_do_as_io_uring_does(self):
-        ran = run(*self.machine(",aio=threads,cache=none"))
+        ran = run(*self.machine(",aio=threads,cache=none"), "--disk-timing", "exact")
         self.expect_host_sees(self.disk, self.expect_guest_content(ran.stdout))
         uring = self.dir / "uring.img"
         self.disk.rename(uring)
         shutil.copy(self.root, self.disk)
-        again = run(*self.machine(",aio=io_uring"))
+        again = run(*self.machine(",aio=io_uring"), "--disk-timing", "exact")
         if b"io_uring" in again.stderr:
             self.skipTest("this host forbids io_uring")
         self.assertEqual(ran.stdout, again.stdout)
@@ -216,7 +217,7 @@ class Guest(Files):
         self.assertEqual(sha(self.disk), before)
         self.assertLess(rr.stat().st_size, 200_000, "data in the recording")
         info = subprocess.run([VMM, "rr", "info", rr], capture_output=True, text=True, check=True).stdout
-        self.assertGreater(int(re.search(r"(\d+) disk requests", info)[1]), 200)
+        self.assertGreater(int(re.search(r"(\d+) disk request", info)[1]), 200)
         replayed = run("--rr", "replay", "--rrfile", rr)
         self.assertEqual(replayed.returncode, 0, replayed.stderr)
         self.assertEqual(replayed.stdout, recorded.stdout)
