@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transcendental x87 instructions: values against MPFR with 400 bits, special operands and flags against the host.
+// VMM_TRANSCENDENTAL_CASES: how many of each kind under each rounding (2500).
 #include <gtest/gtest.h>
 
 #include <mpfr.h>
 
 #include <bit>
+#include <cstdlib>
 
 #include "tests/tcg/fpu_oracle.h"
 #include "vmm/tcg/x87_transcendental.h"
@@ -55,12 +57,17 @@ F80 positive(F80 v) {
     return v;
 }
 
+int cases() {
+    const char* const text = std::getenv("VMM_TRANSCENDENTAL_CASES");
+    return text != nullptr ? std::atoi(text) : 2500;
+}
+
 // Rounding to nearest is right but for ties that 113 bits cannot tell; the other modes stay below one unit.
 template <class Compute, class Truth, class Generate>
 void expect_accurate(Compute compute, Truth truth, Generate generate) {
     Random random(7);
     for (const u16 control : {kNearest, kDown, kUp, kZero}) {
-        for (int n = 0; n < 2500; ++n) {
+        for (int n = 0; n < cases(); ++n) {
             const std::pair<F80, F80> xy = generate(random);
             const X87Computed r = compute(xy.first, xy.second, control);
             const Big x(xy.first), y(xy.second);
@@ -100,6 +107,41 @@ TEST(X87Transcendental, FptanIsWithinOneUnit) {
 TEST(X87Transcendental, FsincosIsWithinOneUnit) {
     expect_accurate(of_x<compute_fsincos>, [](mpfr_t t, mpfr_srcptr x, mpfr_srcptr) { mpfr_sin(t, x, MPFR_RNDN); }, angle);
     expect_accurate(second_of_x<compute_fsincos>, [](mpfr_t t, mpfr_srcptr x, mpfr_srcptr) { mpfr_cos(t, x, MPFR_RNDN); }, angle);
+}
+// The numbers next to k pi / 2, where sine or cosine nearly vanish and the reduction loses most: k to 2^62, log-uniform.
+std::pair<F80, F80> near_a_zero(Random& random) {
+    Big x, half_pi;
+    mpfr_const_pi(half_pi.v, MPFR_RNDN);
+    mpfr_div_2ui(half_pi.v, half_pi.v, 1, MPFR_RNDN);
+    const u64 k = (random() >> 2 | u64{1} << 61) >> random() % 62;
+    mpfr_set_ui(x.v, k, MPFR_RNDN);
+    mpfr_mul(x.v, x.v, half_pi.v, MPFR_RNDN);
+    F80 f;
+    const mpfr_exp_t exponent = mpfr_get_exp(x.v);
+    mpfr_mul_2si(x.v, x.v, 64 - exponent, MPFR_RNDN);
+    f.significand = (mpfr_get_ui(x.v, MPFR_RNDN) + random() % 5 - 2) | u64{1} << 63;
+    f.exponent = static_cast<u16>(exponent - 1 + 16383);
+    if (random() % 2 == 0) f.exponent |= 0x8000;
+    return {f, {}};
+}
+// Each power of two that FSIN takes has its turn, the denormals among them.
+std::pair<F80, F80> any_size(Random& random) {
+    F80 v = value(random, -16382, 62);
+    if (random() % 8 == 0) v = {random() >> (1 + random() % 63) | 1, static_cast<u16>(v.exponent & 0x8000)};
+    return {v, {}};
+}
+void expect_sine_and_cosine(std::pair<F80, F80> (*generate)(Random&)) {
+    const auto sine = [](mpfr_t t, mpfr_srcptr x, mpfr_srcptr) { mpfr_sin(t, x, MPFR_RNDN); };
+    const auto cosine = [](mpfr_t t, mpfr_srcptr x, mpfr_srcptr) { mpfr_cos(t, x, MPFR_RNDN); };
+    expect_accurate(of_x<compute_fsin>, sine, generate);
+    expect_accurate(of_x<compute_fcos>, cosine, generate);
+    expect_accurate(of_x<compute_fsincos>, sine, generate);
+    expect_accurate(second_of_x<compute_fsincos>, cosine, generate);
+}
+TEST(X87Transcendental, SineAndCosineNearTheirZerosAreWithinOneUnit) { expect_sine_and_cosine(near_a_zero); }
+TEST(X87Transcendental, SineAndCosineOfEverySizeAreWithinOneUnit) { expect_sine_and_cosine(any_size); }
+TEST(X87Transcendental, FptanNearItsZerosAndPolesIsWithinOneUnit) {
+    expect_accurate(of_x<compute_fptan>, [](mpfr_t t, mpfr_srcptr x, mpfr_srcptr) { mpfr_tan(t, x, MPFR_RNDN); }, near_a_zero);
 }
 TEST(X87Transcendental, FsinOfMultiplesOfPiUsesAllOfPi) {
     // pi rounded to 64 bits; its sine is what was cut off.
