@@ -44,7 +44,12 @@ class System486 : public System {
   protected:
     System486() : System("486") {}
 };
+class SystemP6 : public System {
+  protected:
+    SystemP6() : System("pentium3") {}
+};
 VMM_ON_EVERY_STEPPER(System);
+VMM_ON_EVERY_STEPPER(SystemP6);
 VMM_ON_EVERY_STEPPER(System486);
 
 // --- control registers ---------------------------------------------------------------------------------------------------
@@ -258,6 +263,16 @@ TEST_P(System, TscCountsGuestNanosecondsAndCanBeSet) {
     run({0x0f, 0x31});
     EXPECT_EQ(s.gpr[kEax], 7u);
     EXPECT_EQ(s.gpr[kEdx], 5u);
+}
+
+// 17.17.
+TEST_P(SystemP6, WritingTheTscSetsItsLowHalfAndClearsTheHighOne) {
+    clock.set_icount({1000});
+    wrmsr(0x10, 0x500000010);
+    clock.set_icount({1007});
+    run({0x0f, 0x31});
+    EXPECT_EQ(s.gpr[kEax], 0x17u);
+    EXPECT_EQ(s.gpr[kEdx], 0u);
 }
 
 TEST_P(System, RdtscMayBeForbiddenToRing3) {

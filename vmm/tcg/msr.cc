@@ -111,7 +111,12 @@ void write_msr(Cpu& cpu, u32 index, u64 value) {
     const bool p6 = p6_or_later(model);
     switch (index) {
         case kP5McAddr: case kP5McType: require(model.has(Feature::Mce)); return;
-        case kTscMsr: require(model.has(Feature::Tsc)); m.tsc_offset = value - cpu.time().v; return;
+        case kTscMsr:
+            require(model.has(Feature::Tsc));
+            // SDM volume 3, 17.17: before family 15, model 3 only the low half can be written, and the high half becomes 0.
+            if (model.family() < 15) value &= 0xffffffff;
+            m.tsc_offset = value - cpu.time().v;
+            return;
         case kPowerOn: case kBiosUpdateTrigger: case kDebugCtl: require(p6); return;
         case kPowerOnSoft: require(model.family() == 15); return;
         case kP6Counter0: case kP6Counter1: case kP6EventSelect0: case kP6EventSelect1: case kBblCrCtl3:
