@@ -233,6 +233,115 @@ TEST_P(Gates, FaultUnderTfIsDeliveredWithoutAStep) {
     EXPECT_NE(stack32(2) & kTf, 0u);
 }
 
+// --- shadows, NMIs ----------------------------------------------------------------------------------------------------------
+
+// 6.8.3: after MOV SS nothing is taken until the next instruction is done, an NMI neither.
+TEST_P(Gates, LoadOfSsHoldsBackAnNmiForOneInstruction) {
+    s.gpr[kEax] = kData0;
+    poke(kText, {0x8e, 0xd0, 0xf8});                         // MOV SS, AX; CLC
+    step();
+    pins.raise_nmi();
+    step();
+    EXPECT_EQ(s.eip, kText + 3);
+    step();
+    EXPECT_EQ(s.eip, handler(kNmi));
+    EXPECT_EQ(stack32(0), kText + 3);
+}
+
+TEST_P(Gates, LoadOfSsHoldsBackAnInterruptForOneInstruction) {
+    s.gpr[kEax] = kData0;
+    s.eflags |= kIf;
+    poke(kText, {0x8e, 0xd0, 0xf8});
+    step();
+    interrupt.vector = 0x43;
+    step();
+    EXPECT_EQ(s.eip, kText + 3);
+    step();
+    EXPECT_EQ(s.eip, handler(0x43));
+}
+
+// 6.9: of an NMI and an interrupt at the same boundary the NMI goes first.
+TEST_P(Gates, NmiGoesBeforeAnInterrupt) {
+    s.eflags |= kIf;
+    interrupt.vector = 0x43;
+    pins.raise_nmi();
+    step();
+    EXPECT_EQ(s.eip, handler(kNmi));
+    EXPECT_EQ(stack32(0), kText);
+}
+
+// --- two faults: table 6-5 ------------------------------------------------------------------------------------------------------
+
+TEST_P(Gates, DivideErrorWhoseGateIsAbsentIsADoubleFault) {
+    idt_gate(kDe, 0x0e);
+    s.gpr[kEcx] = 0;
+    run({0xf7, 0xf1});                                       // DIV ECX
+    expect_fault(kDfault, 0);
+    EXPECT_EQ(stack32(1), kText);
+}
+
+TEST_P(Gates, SoftwareInterruptThatFaultsIsNeverADoubleFault) {
+    idt_gate(kGp, 0x8e);
+    idt_gate(kDe, 0x0e);
+    run({0xcd, 0x00});                                       // INT 0: not the divide error
+    expect_fault(kNp, 2);
+}
+
+TEST_P(Gates, DoubleFaultThroughATaskGateSeesTheOldTask) {
+    idt_gate(kGp, 0x0e);
+    idt_gate(kDfault, 0x85, kTssB);
+    poke32(kTssBBase + 0x20, 0x18000);
+    poke32(kTssBBase + 0x38, kStack1);
+    for (u32 i = 0; i < 6; ++i) poke32(kTssBBase + 0x48 + 4 * i, i == 1 ? kCode0 : kData0);
+    s.gpr[kEax] = 0x100;
+    run({0x8e, 0xd8});                                       // #GP, then #NP
+    EXPECT_EQ(s.tr.selector, kTssB);
+    EXPECT_EQ(s.eip, 0x18000u);
+    EXPECT_EQ(stack32(0), 0u);
+    EXPECT_EQ(peek32(kTssABase + 0x20), kText);
+}
+
+// --- virtual-8086 mode: 20.2, 20.2.8 ---------------------------------------------------------------------------------------------
+
+TEST_P(Gates, VirtualProgramUsesPortsThatTheBitmapOpens) {
+    descriptor(kTssA, kTssABase, 0xd0, 0x008b);
+    for (const u8 bits : {u8{0}, u8{1}}) {
+        enter_v86(0);
+        s.tr.limit = 0xd0;
+        poke16(kTssABase + 0x66, 0x68);
+        poke(kTssABase + 0x68 + 0x300 / 8, {bits});
+        s.gpr[kEdx] = 0x300;
+        run({0xec});
+        if (bits == 0) EXPECT_EQ(s.eip, 1u);
+        else expect_fault(kGp, 0);
+    }
+}
+
+TEST_P(Gates, VirtualProgramWithIopl3RunsItsFlagInstructions) {
+    enter_v86(3);
+    poke(0x10000, {0xfb, 0x9c, 0xfa, 0x9d});                 // STI, PUSHF, CLI, POPF
+    for (unsigned i = 0; i < 4; ++i) step();
+    EXPECT_EQ(s.eip, 4u);
+    EXPECT_EQ(s.eflags, 2u | kVm | kIopl | kIf);
+    EXPECT_EQ(s.gpr[kEsp] & 0xffff, 0x8000u);
+}
+
+TEST_P(Gates, VirtualProgramCannotChangeIopl) {
+    enter_v86(3);
+    poke16(0x48000 - 2, 2);
+    s.gpr[kEsp] = 0x7ffe;
+    run({0x9d});                                             // POPF
+    EXPECT_EQ(s.eflags, 2u | kVm | kIopl);
+}
+
+TEST_P(Gates, VirtualProgramIsUserModeForPrivilegedInstructions) {
+    for (const std::initializer_list<u8> bytes : {std::initializer_list<u8>{0xf4}, {0x0f, 0x20, 0xc0}, {0x0f, 0x06}, {0x0f, 0x09}, {0x0f, 0x32}}) {
+        enter_v86(3);                                        // HLT, MOV EAX, CR0, CLTS, WBINVD, RDMSR
+        run(bytes);
+        expect_fault(kGp, 0);
+    }
+}
+
 // --- SYSENTER and SYSEXIT of the Pentium III ------------------------------------------------------------------------------------
 
 class FastCallP6 : public Bench {

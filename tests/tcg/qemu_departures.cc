@@ -60,6 +60,7 @@ constexpr Entry kEntries[] = {
     {"RepIterations.StopsBetweenIterationsWithRfSet", kDeparts, kNoRf},
     {"RepIterations.PushesRfWhenAnInterruptComesBetweenIterations", kDeparts, kNoRf},
     {"RepIterations.MeetsItsInstructionBreakpointOnce", kUnseen, kStubBreaks},
+    {"Gates.LoadOfSsHoldsBackAnNmiForOneInstruction", kDeparts, "takes an NMI after MOV SS at once (6.8.3)"},
     {"Interrupts.NotPresentGateIsNpWithExtForHardware", kDeparts, kNoExt},
     {"Interrupts.FaultAfterABenignExceptionIsDeliveredByItself", kDeparts, kNoExt},
     {"Privileged.CliAndStiOfAVirtualProgramActOnVif", kDeparts, kNoVme},
