@@ -61,13 +61,13 @@ bool Replayer::over(Machine& machine) {
     if (outcome_ != Outcome::Running) return true;
     const Icount now = machine.icount();
     if (now < end_ || next_event(now) != nullptr) return false;
+    // What was just applied has yet to happen (a reset), or ends the machine. The recorded run went that far as well.
+    if (applied_) return false;
     if (!r_.end) {
         identical();
     } else if (r_.end->ending == Ending::Quit) {
         compare({now, r_.end->hash, r_.end->parts}, machine);
         identical();
-    } else if (applied_) {
-        return false;                        // what was just applied ends the machine
     } else {
         differs(now, "there the recorded run ended (" + std::string(to_string(r_.end->ending)) + "), this one goes on");
     }
@@ -89,6 +89,7 @@ Icount Replayer::stop(Icount now, Icount limit) {
 
 void Replayer::arrived(Machine& machine) {
     const Icount now = machine.icount();
+    applied_ = false;
     if (event_ < r_.events.size() && r_.events[event_].at < now)
         differs(now, "the recording has an event at " + std::to_string(r_.events[event_].at.v) + " for which the machine was not ready");
     if (const Event* e = next_event(now); e != nullptr && e->kind == EventKind::Disk)

@@ -47,6 +47,33 @@ TEST(Replay, of_a_run_that_slept_has_the_same_idle_time) {
     EXPECT_EQ(replay(r, 0), "identical up to icount " + std::to_string(r.end->at.v) + " (2 hashes)");
 }
 
+// The user resets the machine, and quits before it has run again: the reset is part of the last position.
+TEST(Replay, of_a_reset_and_a_quit_at_one_position_ends_with_the_reset_done) {
+    const Temp file;
+    const MachineConfig config = firmware_config();
+    const auto header = make_header(config, "test");
+    ASSERT_TRUE(header);
+    auto log = LogWriter::create(file.path, *header);
+    ASSERT_TRUE(log);
+    const auto machine = make_machine(config);
+    Recorder recorder(log->get());
+    Control control(*machine, RrMode::Record, file.path);
+    RunnerOptions options;
+    bool posted = false;
+    options.boundary = [&] {
+        if (posted) control.quit();                      // the reset has just been applied
+        posted = !posted && machine->icount().v >= 3'000'000;
+        if (posted) machine->inbox().post({InputKind::Request, static_cast<u8>(RequestKind::Reset), {}});
+    };
+    ASSERT_EQ(run_machine(control, options, recorder), 0);
+    const auto r = read_recording(file.path);
+    ASSERT_TRUE(r);
+    ASSERT_FALSE(r->events.empty());
+    ASSERT_EQ(r->events.back().at, r->end->at);
+    EXPECT_EQ(machine->translator().state().eip, 0xfff0u);           // the reset vector
+    EXPECT_EQ(replay(*r, 0), "identical up to icount " + std::to_string(r->end->at.v) + " (1 hashes)");
+}
+
 TEST(Replay, finds_an_input_that_was_left_out_or_added_to) {
     const Recording r = record(4, 20'000'000, firmware_config());
     std::size_t n = 0;
