@@ -127,6 +127,11 @@ Result<void> find_files(const Recording& recording, const std::string& path, Mac
                 if (image.id == name) place = &image.file;
             for (const auto& [for_id, file] : places)
                 if (for_id == name) only = file;
+            const auto packed = only.empty() && place != nullptr && !recording.images.empty() ? unpacked_image(recording, n) : std::nullopt;
+            if (std::string unused; packed && holds_image(id, *packed, unused)) {
+                *place = *packed;
+                continue;
+            }
         } else if (const auto packed = place != nullptr && !recording.images.empty() ? unpacked_file(recording, n) : std::nullopt) {
             *place = *packed;
             continue;

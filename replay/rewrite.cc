@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "vmm/archive.h"
 #include "vmm/file.h"
@@ -79,14 +81,55 @@ Result<void> Rewrite::finish() {
     return {};
 }
 
+namespace {
+
+constexpr std::string_view kImage = "image:";
+
+const block::ImageConfig* image_of(const FileIdentity& id, const MachineConfig& config) {
+    const auto found = std::find_if(config.images.begin(), config.images.end(), [&](const auto& image) { return id.role == std::string(kImage) + image.id; });
+    return found == config.images.end() ? nullptr : &*found;
+}
+
+// Pieces of zeros only are left out, but for the last one.
+Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity& id, const std::string& from) {
+    const int fd = open(from.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return Error{"cannot open " + from + ": " + std::strerror(errno)};
+    std::string piece;
+    Result<void> done;
+    for (u64 at = 0; at < id.size && done; at += kPieceBytes) {
+        piece.resize(std::min<u64>(kPieceBytes, id.size - at));
+        std::size_t got = 0;
+        while (got < piece.size()) {
+            const ssize_t n = pread(fd, piece.data() + got, piece.size() - got, static_cast<off_t>(at + got));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) {
+                done = Error{"cannot read " + from + ": " + (n < 0 ? std::strerror(errno) : "it became shorter")};
+                break;
+            }
+            got += static_cast<std::size_t>(n);
+        }
+        if (!done) break;
+        if (at + piece.size() == id.size || piece.find_first_not_of('\0') != std::string::npos) rewrite.add(ChunkType::Image, encode(ImagePiece{number, at, piece}));
+    }
+    close(fd);
+    return done;
+}
+
+}  // namespace
+
 Result<void> pack(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to) {
     auto rewrite = Rewrite::begin(path, recording, to);
     if (!rewrite) return rewrite.error();
     if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image; }); !ok) return ok;
     for (std::size_t i = 0; i < recording.header.files.size(); ++i) {
         const FileIdentity& id = recording.header.files[i];
+        if (id.role.starts_with(kImage)) {
+            const auto* image = image_of(id, config);
+            if (image == nullptr) return Error{path + ": the recorded " + id.role + " is not in the machine"};
+            if (auto packed = pack_image(**rewrite, i, id, image->file); !packed) return packed;
+            continue;
+        }
         const std::string& from = id.role == "bios" ? config.bios : id.role == "vga-bios" ? config.vga_bios : id.role == "kernel" ? config.kernel : config.initrd;
-        if (id.role.starts_with("image:")) return Error{path + ": has the disk image " + id.role.substr(6) + "; disk images cannot be packed yet"};
         if (id.role == "module") return Error{path + ": Multiboot modules cannot be packed; their guest knows their paths"};
         const auto content = read_file(from);
         if (!content) return content.error();
@@ -113,6 +156,31 @@ std::optional<std::string> unpacked_file(const Recording& recording, std::size_t
     const int fd = memfd_create(id.role.c_str(), MFD_CLOEXEC);
     if (fd < 0 || !write_all(fd, content)) return std::nullopt;
     return "/proc/self/fd/" + std::to_string(fd);        // stays open: the path is to work later
+}
+
+std::optional<std::string> unpacked_image(const Recording& recording, std::size_t file) {
+    const FileIdentity& id = recording.header.files[file];
+    int fd = -1;
+    bool good = true;
+    for (const Packed& chunk : recording.images) {
+        const auto payload = unpack(recording, chunk);
+        const auto piece = payload ? decode_image(*payload) : std::nullopt;
+        if (!piece || piece->file != file) continue;
+        std::error_code none;
+        if (fd < 0) {
+            fd = open(std::filesystem::temp_directory_path(none).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+            if (fd < 0 || ftruncate(fd, static_cast<off_t>(id.size)) != 0) good = false;
+        }
+        good = good && piece->offset <= id.size && piece->bytes.size() <= id.size - piece->offset && lseek(fd, static_cast<off_t>(piece->offset), SEEK_SET) >= 0 &&
+               write_all(fd, piece->bytes);
+        if (!good) break;
+    }
+    if (fd < 0) return std::nullopt;
+    if (!good) {
+        close(fd);
+        return std::nullopt;
+    }
+    return "/proc/self/fd/" + std::to_string(fd);        // stays open, and goes with this process
 }
 
 }  // namespace vmm::replay

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 
+#include "replay/guest_disk.h"
 #include "replay/rewrite.h"
 #include "replay/rr_diff.h"
 #include "replay/rr_dump.h"
@@ -30,7 +31,8 @@ constexpr const char* kHelp =
     "  vmm rr index boot.rr             put checkpoints into the file (--every 500M: steps; -o NEW: into a copy)\n"
     "  vmm rr verify boot.rr --jobs 4   ... from which four threads verify parts of it side by side\n"
     "  vmm rr diff a.rr b.rr            the first difference of two recordings; status 3 if there is one\n"
-    "  vmm rr pack boot.rr -o all.rr    a copy with kernel and firmware inside, which replays anywhere\n";
+    "  vmm rr pack boot.rr -o all.rr    a copy with kernel, firmware and disks inside, which replays anywhere\n"
+    "  vmm rr disk boot.rr -o disk.img  the guest's disk as it was at the end (--at POSITION; --image ID: which one)\n";
 
 int fail(const std::string& text) {
     std::fprintf(stderr, "vmm: %s\n", text.c_str());
@@ -146,11 +148,41 @@ int pack_all(const Words& w) {
     if (!recording) return fail(recording.error().text);
     const auto config = replay_config(*recording, w.files[0], {});
     if (!config) return fail(config.error().text);
+    // Images are known by samples only: a replay tells that what the guest read of them is what it read then.
+    if (!config->images.empty()) {
+        const auto verdict = verify(*recording, *config, 1);
+        if (!verdict) return fail(w.files[0] + ": " + verdict.error().text);
+        if (!verdict->identical) {
+            fail(w.files[0] + ": not packed, for it does not replay: " + verdict->text);
+            return kStatusDifferent;
+        }
+    }
     if (const auto done = pack(*recording, *config, w.files[0], w.settings.at("o")); !done) return fail(done.error().text);
     return 0;
 }
 
-constexpr std::string_view kJson[] = {"json"}, kJobs[] = {"jobs"}, kIndex[] = {"every", "o"}, kOut[] = {"o"};
+int disk(const Words& w) {
+    if (!w.settings.contains("o")) return fail("rr disk: -o NEW says where the image goes");
+    std::optional<Icount> at;
+    if (const auto given = w.settings.find("at"); given != w.settings.end()) {
+        u64 position = 0;
+        const std::string& text = given->second;
+        const auto r = std::from_chars(text.data(), text.data() + text.size(), position);
+        if (r.ec != std::errc() || r.ptr != text.data() + text.size()) return fail("rr disk: --at is a position, a number of steps, not '" + text + "'");
+        at = Icount{position};
+    }
+    const auto recording = open(w.files[0]);
+    if (!recording) return fail(recording.error().text);
+    const auto config = replay_config(*recording, w.files[0], {});
+    if (!config) return fail(config.error().text);
+    const auto id = w.settings.find("image");
+    bool differs = false;
+    const auto done = write_guest_disk(*recording, *config, at, id == w.settings.end() ? "" : id->second, w.settings.at("o"), differs);
+    if (!done) (void)fail("rr disk: " + done.error().text);
+    return done ? 0 : differs ? kStatusDifferent : 1;
+}
+
+constexpr std::string_view kDisk[] = {"at", "image", "o"}, kJson[] = {"json"}, kJobs[] = {"jobs"}, kIndex[] = {"every", "o"}, kOut[] = {"o"};
 
 struct Command {
     std::string_view name;
@@ -161,7 +193,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"info", info, {}, {}}, {"dump", dump_all, {}, kJson}, {"verify", verify_all, kJobs, {}}, {"index", index, kIndex, {}},
-    {"diff", diff, {}, {}, 2}, {"pack", pack_all, kOut, {}},
+    {"diff", diff, {}, {}, 2}, {"pack", pack_all, kOut, {}}, {"disk", disk, kDisk, {}},
 };
 
 }  // namespace
@@ -174,7 +206,7 @@ int rr_command(std::span<const std::string> args) {
         return 0;
     }
     const auto* command = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return c.name == name; });
-    if (command == std::end(kCommands)) return fail("rr: " + (name.empty() ? "which command" : "unknown command '" + name + "'") + "? There are info, dump, verify, index, diff and pack; see 'vmm rr --help'");
+    if (command == std::end(kCommands)) return fail("rr: " + (name.empty() ? "which command" : "unknown command '" + name + "'") + "? There are info, dump, verify, index, diff, pack and disk; see 'vmm rr --help'");
     const auto words = parse(name, args.subspan(1), command->with_value, command->bare, command->files);
     return words ? command->run(*words) : fail(words.error().text);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `vmm rr COMMAND`: the tools for recordings. Missing: `disk`. Document: docs/determinism.md, "Tools".
+// `vmm rr COMMAND`: the tools for recordings. Document: docs/determinism.md, "Tools".
 #pragma once
 
 #include <span>

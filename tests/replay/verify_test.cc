@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "replay/guest_disk.h"
 #include "replay/rewrite.h"
 #include "replay/rr_diff.h"
 #include "replay/stored_state.h"
@@ -126,6 +127,76 @@ TEST(Pack, does_not_take_a_file_that_changed_nor_overwrite_one) {
     const auto done = pack(r, *config, file.path, there.path);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().text, there.path + ": is there already; not overwritten");
+}
+
+// A machine that boots from its disk; what is started there writes its own sector to the fifth one, and goes round for ever.
+class WithDisk : public ::testing::Test {
+  protected:
+    static constexpr std::size_t kBytes = 4u << 20, kWritten = 4 * 512;
+    void SetUp() override {
+        content_.resize(kBytes);
+        std::mt19937 random(5);
+        for (std::size_t i = 512; i < kBytes; ++i) content_[i] = i < kBytes / 2 ? '\0' : static_cast<char>(random());
+        const unsigned char boot[] = {0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0, 0xb8, 0x01, 0x03, 0xbb, 0x00, 0x7c, 0xb9, 0x05, 0x00, 0xba, 0x80, 0x00, 0xcd, 0x13, 0xeb, 0xfe};
+        std::copy(std::begin(boot), std::end(boot), content_.begin());
+        content_[510] = '\x55';
+        content_[511] = '\xaa';
+        std::ofstream(image_.path, std::ios::binary).write(content_.data(), static_cast<std::streamsize>(kBytes));
+        MachineConfig config = firmware_config();
+        config.images.push_back({.id = "d", .file = image_.path, .format = "raw", .snapshot = true});
+        config.drives.push_back({.id = "d"});
+        recording_ = record(28, 30'000'000, config, false, ~u64{0}, file_.path);
+        after_ = content_;
+        std::copy_n(content_.begin(), 512, after_.begin() + kWritten);
+    }
+    static std::string bytes_of(const std::string& path) {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    const Temp image_, file_;
+    std::string content_, after_;            // of the disk: at power-on, and at the end
+    Recording recording_;
+};
+
+TEST_F(WithDisk, the_disk_is_taken_out_as_it_was_at_a_position) {
+    const auto config = replay_config(recording_, file_.path, {});
+    ASSERT_TRUE(config) << config.error().text;
+    const Absent early, late;
+    bool differs = true;
+    const auto at_begin = write_guest_disk(recording_, *config, Icount{1000}, "", early.path, differs);
+    ASSERT_TRUE(at_begin) << at_begin.error().text;
+    EXPECT_FALSE(differs);
+    EXPECT_TRUE(bytes_of(early.path) == content_);
+    const auto at_end = write_guest_disk(recording_, *config, std::nullopt, "d", late.path, differs);
+    ASSERT_TRUE(at_end) << at_end.error().text;
+    EXPECT_TRUE(bytes_of(late.path) == after_);
+    EXPECT_TRUE(bytes_of(image_.path) == content_);      // itself it stayed
+    EXPECT_EQ(write_guest_disk(recording_, *config, std::nullopt, "d", late.path, differs).error().text, late.path + ": is there already; not overwritten");
+    const Absent none;
+    EXPECT_EQ(write_guest_disk(recording_, *config, std::nullopt, "e", none.path, differs).error().text,
+              "--image e: the disks that the recorded machine can write are d");
+    EXPECT_FALSE(std::filesystem::exists(none.path));
+}
+
+TEST_F(WithDisk, a_packed_recording_replays_without_its_image) {
+    const Absent packed;
+    const auto config = replay_config(recording_, file_.path, {});
+    ASSERT_TRUE(config) << config.error().text;
+    const auto done = pack(recording_, *config, file_.path, packed.path);
+    ASSERT_TRUE(done) << done.error().text;
+    std::filesystem::remove(image_.path);
+    EXPECT_FALSE(replay_config(recording_, file_.path, {}));
+    const Recording all = read(packed.path);
+    const auto anywhere = replay_config(all, packed.path, {});
+    ASSERT_TRUE(anywhere) << anywhere.error().text;
+    const auto verdict = verify(all, *anywhere, 1);
+    ASSERT_TRUE(verdict) << verdict.error().text;
+    EXPECT_TRUE(verdict->identical) << verdict->text;
+    const Absent disk;
+    bool differs = true;
+    const auto taken = write_guest_disk(all, *anywhere, std::nullopt, "", disk.path, differs);
+    ASSERT_TRUE(taken) << taken.error().text;
+    EXPECT_TRUE(bytes_of(disk.path) == after_);
 }
 
 TEST(Diff, names_the_first_difference_of_each_kind) {
