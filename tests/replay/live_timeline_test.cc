@@ -21,9 +21,14 @@ struct Stop {
     u64 hash;
 };
 
-// Records a starting kernel with input, travelling now and then. What was seen on the way; the machine as it was left.
-std::vector<Stop> record_with_travels(const std::string& path, unsigned seed, std::string* serial, std::unique_ptr<Machine>& left) {
-    const MachineConfig config = kernel_config("686", "earlyprintk=serial,ttyS0");
+// How often things happen, in boundaries: a journey, a reset; and after how many journeys it ends.
+struct Habits {
+    unsigned travel, reset, travels;
+};
+
+// Records with input, travelling now and then. What was seen on the way; the machine as it was left.
+std::vector<Stop> record_with_travels(const std::string& path, const MachineConfig& config, Habits habits, unsigned seed, std::string* serial,
+                                      std::unique_ptr<Machine>& left) {
     const auto header = make_header(config, "test");
     auto log = LogWriter::create(path, *header);
     EXPECT_TRUE(log);
@@ -55,9 +60,9 @@ std::vector<Stop> record_with_travels(const std::string& path, unsigned seed, st
     run.sleep = false;
     run.boundary = [&] {
         if (random() % 4 == 0) m.inbox().post({InputKind::Serial, 0, std::string(random() % 5, static_cast<char>(random()))});
-        if (++boundaries % 2048 == 0) m.inbox().post({InputKind::Request, static_cast<u8>(RequestKind::Reset), {}});
-        if (boundaries % 128 != 0) return;
-        if (++travels == 40) return control.post([&control] { control.quit(); });
+        if (++boundaries % habits.reset == 0) m.inbox().post({InputKind::Request, static_cast<u8>(RequestKind::Reset), {}});
+        if (boundaries % habits.travel != 0) return;
+        if (++travels == habits.travels) return control.post([&control] { control.quit(); });
         control.post([&] {
             const Icount head = m.icount();
             EXPECT_TRUE(control.seek(Icount{random() % (head.v + 1)}));
@@ -83,7 +88,7 @@ TEST_P(LiveTimeline, leaves_the_recording_as_it_was) {
     const Temp file;
     std::string serial;
     std::unique_ptr<Machine> left;
-    const auto stops = record_with_travels(file.path, GetParam(), &serial, left);
+    const auto stops = record_with_travels(file.path, kernel_config("686", "earlyprintk=serial,ttyS0"), {128, 2048, 40}, GetParam(), &serial, left);
     ASSERT_GT(stops.size(), 20u);
     const auto recording = read_recording(file.path);
     ASSERT_TRUE(recording);
@@ -112,6 +117,28 @@ TEST_P(LiveTimeline, leaves_the_recording_as_it_was) {
     for (const Stop& s : stops) {
         ASSERT_TRUE(line.seek(s.at));
         EXPECT_EQ(straight->state_hash(), s.hash) << "seed " << GetParam() << " icount " << s.at.v;
+    }
+}
+
+// Short runs with much happening, left wherever they are: in the past, at the head, right after a reset.
+TEST(LiveRun, can_be_left_anywhere) {
+    std::mt19937 random(7);
+    for (int n = 0; n < 25 && !::testing::Test::HasFailure(); ++n) {
+        SCOPED_TRACE(n);
+        const Temp file;
+        std::string serial;
+        std::unique_ptr<Machine> left;
+        const auto upto = [&random](unsigned most) { return 1 + static_cast<unsigned>(random() % most); };
+        const Habits habits{upto(12), upto(16), upto(8)};
+        record_with_travels(file.path, vmm::testing::firmware_config(), habits, static_cast<unsigned>(random()), &serial, left);
+        const auto recording = read_recording(file.path);
+        ASSERT_TRUE(recording);
+        const auto config = config_from_text(recording->header.config);
+        auto machine = Machine::create(*config, {});
+        Replayer replayer(*recording);
+        Control control(**machine, RrMode::Replay, file.path);
+        EXPECT_EQ(run_machine(control, {}, replayer), 0) << replayer.report();
+        for (const std::string& line : Machine::difference(**machine, *left)) ADD_FAILURE() << "replayed != recorded: " << line;
     }
 }
 
