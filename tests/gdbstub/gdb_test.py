@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real gdb against the real program. gdb_test.py VMM GUEST.elf GUEST.rom"""
+import pathlib
 import random
 import re
 import signal
@@ -12,6 +13,7 @@ import unittest
 from gdb_driver import WAIT, Gdb, Packets, Scratch, Vmm
 
 VMM, ELF, ROM = sys.argv[1:4]
+MACROS = pathlib.Path(__file__).resolve().parents[2] / "tools/gdb/vmm.gdb"
 COUNTER, LOOKED_AT, BOTH, OWN_SUM, RARELY = 0x20000, 0x20004, 0x20008, 0x2000c, 0x20010
 
 
@@ -300,6 +302,19 @@ class Monitor(Debugged):
         self.assertEqual(self.icount(gdb("monitor seek start")), 0)
         self.assertIn("Error: the recording ends at icount", gdb(f"monitor seek {end + 1}"))
         self.assertIn("Error: 'x' is no position", gdb("monitor seek x"))
+
+    def test_registers_are_those_of_the_new_position_with_the_macros(self):
+        _, gdb = self.replay(self.recording())
+        first = gdb.value("$eip")
+        gdb(f"source {MACROS}")
+        gdb("monitor when")
+        self.assertEqual(gdb.value("$eip"), first)
+        where = int(re.search(r"eip (0x[0-9a-f]+)", gdb("monitor seek 70000")).group(1), 16)
+        self.assertNotEqual(where, first)
+        self.assertEqual(gdb.value("$eip"), where)
+        self.assertRegex(gdb("x/i $pc"), rf"=> {where:#x}")
+        gdb("monitor seek start")
+        self.assertEqual(gdb.value("$eip"), first)
 
     def test_checkpoints_are_come_back_to(self):
         _, gdb = self.replay(self.recording())
