@@ -36,6 +36,11 @@ std::string format(const char* text, unsigned a, unsigned b = 0) {
     return line;
 }
 
+struct Unlinked {
+    const char* path;
+    ~Unlinked() { unlink(path); }
+};
+
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error("QEMU: " + what); }
 
 }  // namespace
@@ -44,6 +49,7 @@ QemuPeer::QemuPeer(const std::string& program, const std::string& rom, const std
     signal(SIGPIPE, SIG_IGN);
     char path[] = "/dev/shm/vmm-test-XXXXXX";
     const int file = mkstemp(path);
+    const Unlinked at_the_end{path};
     if (file < 0 || ftruncate(file, kMemory) != 0) fail("no memory to share");
     void* const mapped = mmap(nullptr, kMemory, PROT_READ, MAP_SHARED, file, 0);
     close(file);
@@ -70,7 +76,6 @@ QemuPeer::QemuPeer(const std::string& program, const std::string& rom, const std
     out_ = to[1];
     in_ = from[0];
     const std::string stopped = command("?");
-    unlink(path);
     if (stopped.empty()) fail("does not answer");
     // Registers can be written one by one once the description of the target has been asked for.
     command("qXfer:features:read:target.xml:0,ffb");
@@ -168,11 +173,15 @@ QemuPeer::Stopped QemuPeer::step(bool interrupts, bool may_halt) {
     interrupts_ = interrupts;
     send("s");
     std::string stopped = receive(may_halt ? kHaltPatience : kPatience);
-    if (stopped.empty()) {
+    while (stopped.empty()) {
         if (!may_halt) fail("a step does not end");
         if (write(out_, "\x03", 1) != 1) fail("went away");
-        if (receive(kPatience).empty()) fail("does not stop");
-        return Stopped::Halted;
+        stopped = receive(kPatience);
+        if (stopped.empty()) fail("does not stop");
+        if (monitor("info registers").find("HLT=1") != std::string::npos) return Stopped::Halted;
+        if (stopped.substr(0, 3) == "T05") break;
+        send("s");                                                   // the host was too slow to come to the HLT
+        stopped = receive(kHaltPatience);
     }
     if (stopped.substr(0, 3) != "T05") fail("stopped with " + stopped);
     // A triple fault resets the machine, and it stops in the firmware.

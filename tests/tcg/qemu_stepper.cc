@@ -90,20 +90,19 @@ class QemuStepper final : public Stepper {
         trap_taken_ = false;
         if (changed) load();
         memory_to_qemu();
-        const bool event = raise_events();
+        raise_events();
         const CpuState before = s;
         const u32 from = s.eip;
         const u8 opcode = first_byte();
-        auto stopped = qemu_.step(true, opcode == 0xf4);
-        // An event that has just been raised may end the step before anything was done.
-        if (event && stopped == QemuPeer::Stopped::Stepped) {
+        // QEMU may end a step before anything was done, as when an event has just been raised. No instruction here leaves all as it was.
+        for (unsigned n = 0; n < 4; ++n) {
+            if (qemu_.step(true, opcode == 0xf4) == QemuPeer::Stopped::Shutdown) {
+                loaded_ = false;
+                throw TripleFaultStop{};
+            }
             CpuState now = s;
             qemu_.read_state(now);
-            if (difference(before, now).empty() && !now.halted) stopped = qemu_.step(true, opcode == 0xf4);
-        }
-        if (stopped == QemuPeer::Stopped::Shutdown) {
-            loaded_ = false;
-            throw TripleFaultStop{};
+            if ((now.halted && !before.halted) || !difference(before, now).empty()) break;
         }
         read_back();
         if (s.shadow != Shadow::None && opcode != 0xfb) s.shadow = seen_.shadow = Shadow::MovSs;
@@ -152,10 +151,14 @@ class QemuStepper final : public Stepper {
         entry(s.tr.selector, descriptor_of(s.tr, 2));
         memory_to_qemu();
 
-        qemu_.run_to(cpu_.real_mode() ? kGoReal : kGoProtected);
-        if (qemu_.step(false) != QemuPeer::Stopped::Stepped) throw std::runtime_error("QEMU does not enter the program");
+        const u32 go = cpu_.real_mode() ? kGoReal : kGoProtected;
+        qemu_.run_to(go);
         CpuState have = s;
-        qemu_.read_state(have);
+        for (unsigned n = 0; n < 4; ++n) {                   // as in step()
+            if (qemu_.step(false) != QemuPeer::Stopped::Stepped) throw std::runtime_error("QEMU does not enter the program");
+            qemu_.read_state(have);
+            if (have.seg[kCs].base + have.eip != go) break;
+        }
         for (unsigned i = 0; i < 6; ++i)
             if (!same(s.seg[i], have.seg[i])) load_segment(static_cast<Seg>(i), s);
         for (unsigned i = 0; i < 8; ++i) qemu_.write_register(static_cast<QemuPeer::Register>(QemuPeer::kGpr0 + i), s.gpr[i]);
@@ -223,15 +226,13 @@ class QemuStepper final : public Stepper {
     }
     static constexpr u32 board_ram() { return 0x200000; }
 
-    bool raise_events() {
+    void raise_events() {
         CpuPins& pins = board_.pins;
-        const bool any = pins.s.nmi || (pins.source != nullptr && pins.source->pending());
         if (pins.s.nmi) {
             pins.s.nmi = false;
             qemu_.raise_nmi();
         }
         if (pins.source != nullptr && pins.source->pending()) qemu_.raise_interrupt(pins.source->acknowledge());
-        return any;
     }
 
     void read_back() {
