@@ -131,7 +131,7 @@ class DebianDisk(unittest.TestCase):
         self.assertRegex(guest.run("grep -o -w -m1 pae /proc/cpuinfo"), "pae")
         hashes = self.work(guest)
         guest.key("r", "o", "o", "t", "ret")     # on the screen as well
-        guest.expect_screen("(?m)^Password:", WAIT)
+        guest.expect_screen("(?m)^Pass.ord:", WAIT)
         guest.key("v", "m", "m", "ret")
         guest.expect_screen(r"(?m)^root@debian:~#", WAIT)
         guest.key("l", "s", "spc", "w", "o", "r", "k", "ret")

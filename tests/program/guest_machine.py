@@ -12,7 +12,7 @@ import time
 from qmp_client import Monitor
 
 BIOS_FONT = pathlib.Path("/usr/share/seabios/vgabios-stdvga.bin")
-# Rows 0 to 15 of the VGA's letter A: finds the 8x16 font, which Linux uses as well.
+# Rows 0 to 15 of the VGA's letter A: finds the 8x16 font. Linux's console has the same but for a few: its w and x come out as ?.
 LETTER_A = bytes.fromhex("000010386cc6c6fec6c6c6c600000000")
 
 
