@@ -19,6 +19,7 @@ static_assert(static_cast<int>(RequestKind::Reset) == 0 && static_cast<int>(Requ
               static_cast<int>(RequestKind::SetRegisters) == 5);
 
 constexpr std::size_t kMostSections = 256;
+constexpr u8 kWithData = 0x80;               // in the result of a disk event
 
 void put_le(std::string& out, u64 value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
@@ -200,7 +201,8 @@ std::string encode(std::span<const Event> events, Icount base) {
             case EventKind::Disk:
                 out.push_back(static_cast<char>(e.disk.disk));
                 put_varint(out, e.disk.id);
-                out.push_back(static_cast<char>(static_cast<u8>(e.disk.error) << 1 | (e.disk.late ? 1 : 0)));
+                out.push_back(static_cast<char>(static_cast<u8>(e.disk.error) << 1 | (e.disk.late ? 1 : 0) | (e.disk.data ? kWithData : 0)));
+                if (e.disk.data) put_le(out, *e.disk.data, 4);
                 break;
         }
     }
@@ -231,9 +233,11 @@ bool decode_events(std::string_view payload, std::vector<Event>& out) {
                 e.disk.disk = in.byte();
                 e.disk.id = in.varint();
                 const u8 result = in.byte();
-                if (result >> 1 > static_cast<u8>(DiskError::NoSpace)) return false;
-                e.disk.error = DiskError{static_cast<u8>(result >> 1)};
+                const u8 error = static_cast<u8>((result & ~kWithData) >> 1);
+                if (error > static_cast<u8>(DiskError::NoSpace)) return false;
+                e.disk.error = DiskError{error};
                 e.disk.late = (result & 1) != 0;
+                if ((result & kWithData) != 0) e.disk.data = static_cast<u32>(in.le(4));
                 break;
             }
             default: return false;

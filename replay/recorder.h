@@ -28,6 +28,7 @@ class Recorder final : public Journal {
     bool idle(Machine&) override { return false; }
     void jumped(Icount at, u64 ns, bool cut) override;
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;
+    bool disk_hashes() const override { return true; }
     void disk_done(Icount now, const DiskMark& mark) override { note({now, EventKind::Disk, {}, 0, mark}); }
 
   private:

@@ -141,7 +141,7 @@ std::string describe_event(const Event& e) {
     switch (e.kind) {
         case EventKind::Pass: return out + "pass";
         case EventKind::IdleJump: return out + format("idle jump of %" PRIu64 " ns", e.ns);
-        case EventKind::Disk: return out + format("disk %u request %" PRIu64, e.disk.disk, e.disk.id) + (e.disk.late ? ", late" : disk_error(e.disk.error));
+        case EventKind::Disk: return out + format("disk %u request %" PRIu64, e.disk.disk, e.disk.id) + (e.disk.late ? ", late" : disk_error(e.disk.error)) + (e.disk.data ? format(", read for the first time: %08x", *e.disk.data) : "");
         case EventKind::Input: break;
     }
     return out + describe_input(e.input);
@@ -228,8 +228,9 @@ std::string dump_json(const Recording& r) {
                 case EventKind::Pass: out += ",\"kind\":\"pass\"}\n"; return;
                 case EventKind::IdleJump: out += format(",\"kind\":\"idle-jump\",\"ns\":%" PRIu64 "}\n", e.ns); return;
                 case EventKind::Disk:
-                    out += format(",\"kind\":\"disk\",\"disk\":%u,\"request\":%" PRIu64 ",\"late\":%s,\"error\":%u}\n", e.disk.disk, e.disk.id,
+                    out += format(",\"kind\":\"disk\",\"disk\":%u,\"request\":%" PRIu64 ",\"late\":%s,\"error\":%u", e.disk.disk, e.disk.id,
                                   e.disk.late ? "true" : "false", static_cast<unsigned>(e.disk.error));
+                    out += (e.disk.data ? format(",\"data\":\"%08x\"", *e.disk.data) : "") + "}\n";
                     return;
                 case EventKind::Input: break;
             }

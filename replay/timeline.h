@@ -51,6 +51,7 @@ class Timeline final : public Journal, public TimeTravel {
     int leave(Machine& machine, std::optional<Ending> ending, int status) override;
 
     std::optional<DiskMark> disk_due(Icount now, u8 disk, u64 id) override;
+    bool disk_hashes() const override { return true; }
     void disk_done(Icount now, const DiskMark& mark) override;
     void disk_differs(Icount now, const std::string& what) override;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "block/overlay.h"
+#include "vmm/archive.h"
 #include "vmm/check.h"
 #include "vmm/disks.h"
 
@@ -26,6 +27,7 @@ constexpr const char* kOpNames[] = {"read", "written", "written", "written"};
 struct DiskQueue::Slot {
     u64 id = 0;
     block::Op op{};
+    u64 offset = 0, length = 0;
     bool done = false, late = false, dropped = false;
     bool held = false;                       // met an error for which the machine pauses
     block::Reply reply{};
@@ -62,6 +64,8 @@ void DiskQueue::submit(u64 id, block::Op op, u64 offset, u64 length, std::span<c
     auto slot = std::make_shared<Slot>();
     slot->id = id;
     slot->op = op;
+    slot->offset = offset;
+    slot->length = length;
     slot->late = late;
     slots_.push_back(slot);
     block::Request request{op, offset, length, {data.begin(), data.end()}};
@@ -109,6 +113,20 @@ bool DiskQueue::wait(const SlotRef& slot, u64 ns) {
     return io_ != nullptr ? io_->wait(done, ns) : done();
 }
 
+// A hash of what was read, if some of it had not been read before and somebody notes it.
+std::optional<u32> DiskQueue::first_read(const Slot& slot) {
+    if (slot.op != block::Op::Read || slot.reply.error != 0 || !disks_.journal().disk_hashes()) return std::nullopt;
+    if (known_.empty()) known_.resize(node_->size() / block::kSector);
+    bool first = false;
+    const u64 end = std::min<u64>((slot.offset + slot.length) / block::kSector, known_.size());
+    for (u64 sector = slot.offset / block::kSector; sector < end; ++sector) {
+        first |= !known_[sector];
+        known_[sector] = true;
+    }
+    if (!first) return std::nullopt;
+    return static_cast<u32>(hash_bytes(slot.reply.data));
+}
+
 DiskReply DiskQueue::reply_of(const SlotRef& slot, DiskError expected) {
     DiskReply reply{expected, std::move(slot->reply.data)};
     const auto policy = slot->op == block::Op::Read ? config_.on_read_error : config_.on_write_error;
@@ -129,6 +147,9 @@ std::optional<DiskReply> DiskQueue::take(u64 id) {
         wait(slot, kForever);
         if (mark->error == DiskError::None && slot->reply.error != 0)
             journal.disk_differs(now, config_.file + " cannot be " + kOpNames[static_cast<unsigned>(slot->op)] + " here: " + std::strerror(slot->reply.error));
+        else if (mark->data && slot->reply.error == 0 && static_cast<u32>(hash_bytes(slot->reply.data)) != *mark->data)
+            journal.disk_differs(now, config_.file + " has other bytes in sectors " + std::to_string(slot->offset / block::kSector) + " to " +
+                                          std::to_string((slot->offset + slot->length) / block::kSector - 1) + " than were read there when it was recorded");
         remove(id);
         return reply_of(slot, mark->error);
     }
@@ -139,7 +160,7 @@ std::optional<DiskReply> DiskQueue::take(u64 id) {
         return std::nullopt;
     }
     const DiskError error = error_of(slot->reply.error);
-    journal.disk_done(now, {number_, id, error, false});
+    journal.disk_done(now, {number_, id, error, false, first_read(*slot)});
     remove(id);
     return reply_of(slot, error);
 }

@@ -63,6 +63,7 @@ class DiskQueue {
     void make_late(const SlotRef& slot);
     bool pauses(const Slot& slot) const;
     bool may_pause(block::Op op) const;
+    std::optional<u32> first_read(const Slot& slot);
     DiskReply reply_of(const SlotRef& slot, DiskError expected);
     bool wait(const SlotRef& slot, u64 ns);
     void post(u64 id, DiskError error);
@@ -73,6 +74,7 @@ class DiskQueue {
     const block::ImageConfig config_;
     std::mutex mutex_;               // guards what is in the slots, and trouble_
     std::vector<SlotRef> slots_;
+    std::vector<bool> known_;        // sectors whose first read was noted; empty: none
     std::string trouble_;
     block::Overlay* overlay_;
     std::unique_ptr<block::Node> node_;      // goes first: it waits for what is under way

@@ -178,6 +178,18 @@ TEST_F(WithDisk, the_disk_is_taken_out_as_it_was_at_a_position) {
     EXPECT_FALSE(std::filesystem::exists(none.path));
 }
 
+TEST_F(WithDisk, a_changed_block_of_the_image_is_named) {
+    const auto config = replay_config(recording_, file_.path, {});
+    ASSERT_TRUE(config) << config.error().text;
+    std::fstream image(image_.path, std::ios::binary | std::ios::in | std::ios::out);
+    image.seekp(100);                        // of the boot sector, which is read; nobody looks at this byte of it
+    image << 'x' << std::flush;
+    const auto verdict = verify(recording_, *config, 1);
+    ASSERT_TRUE(verdict) << verdict.error().text;
+    EXPECT_FALSE(verdict->identical);
+    EXPECT_NE(verdict->text.find(image_.path + " has other bytes in sectors 0 to 0 than were read there when it was recorded"), std::string::npos) << verdict->text;
+}
+
 TEST_F(WithDisk, a_packed_recording_replays_without_its_image) {
     const Absent packed;
     const auto config = replay_config(recording_, file_.path, {});
