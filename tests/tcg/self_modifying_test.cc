@@ -190,6 +190,19 @@ TEST_P(SelfModifying, ByAPageTableEntryUnderTheRunningBlock) {
     EXPECT_EQ(s.gpr[kEbx], 2u);
 }
 
+// Every other write changes nothing, as when a boot loader writes the number of the interrupt that it wants.
+TEST_P(SelfModifying, TheSameByteAgain) {
+    put(kText, {0x89, 0xc8, 0xd1, 0xe8,             // MOV EAX, ECX; SHR EAX, 1
+                0xa2, U32(kText + 10),              // MOV [kText+10], AL
+                0xb0, 0,                            // MOV AL, 0
+                0x0f, 0xb6, 0xc0, 0x01, 0xc3,       // MOVZX EAX, AL; ADD EBX, EAX
+                0xe2, 0xee, 0xf4});                 // LOOP kText; HLT
+    go();
+    u32 sum = 0;
+    for (u32 round = 1; round <= kRounds; ++round) sum += round / 2;
+    EXPECT_EQ(s.gpr[kEbx], sum);
+}
+
 TEST_P(SelfModifying, CodeAndDataOnOneLine) {
     put(kText, {0xff, 0x05, U32(kText + 0x20),      // INC [kText+0x20]
                 0xa1, U32(kText + 0x20),            // MOV EAX, [kText+0x20]

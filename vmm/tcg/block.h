@@ -80,6 +80,7 @@ struct Block {
     u32 steps = 0;
     u32 bytes = 0;
     u64 lines = 0;           // 64-byte lines of its page that hold its bytes
+    std::vector<u8> source;  // its bytes, as they were translated
     bool valid = true;
     std::vector<HelperCall> calls;
     std::array<Link, 2> links;

@@ -21,6 +21,14 @@ void patch(Link& link, const u8* target, u32 expect) {
     if (link.expect != nullptr) std::memcpy(link.expect, &expect, 4);
 }
 
+// Whether bytes of the block are others now, of those that were written. Boot loaders keep variables beside their code and write an
+// interrupt's number into it again and again, mostly the same.
+bool rewritten(const Block& block, const u8* page, u32 offset, u32 size) {
+    const u32 start = block.key.offset;
+    const u32 from = std::max(start, offset), to = std::min(start + block.bytes, offset + size);
+    return from < to && std::memcmp(page + from, block.source.data() + (from - start), to - from) != 0;
+}
+
 }  // namespace
 
 Block* CodeCache::find(const BlockKey& key) const {
@@ -38,6 +46,8 @@ void CodeCache::watch(u32 store_page, u64 lines, Block* block) {
 Block* CodeCache::insert(std::unique_ptr<Block> block) {
     Block* b = block.get();
     b->lines = line_mask(b->key.offset, b->bytes);
+    const u8* const from = memory_.page(b->key.store_page) + b->key.offset;
+    b->source.assign(from, from + b->bytes);
     watch(b->key.store_page, b->lines, b);
     blocks_[b->key] = std::move(block);
     return b;
@@ -88,7 +98,7 @@ void CodeCache::written(u32 store_page, u32 offset, u32 size) {
     std::vector<Block*> hit;
     u64 left = 0;
     for (Block* b : it->second.blocks) {
-        if ((b->lines & mask) != 0) hit.push_back(b);
+        if ((b->lines & mask) != 0 && rewritten(*b, memory_.page(store_page), offset, size)) hit.push_back(b);
         else left |= b->lines;
     }
     it->second.lines = left;

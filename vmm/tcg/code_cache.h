@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CodeCache: translated blocks by key and by page, and their invalidation by 64-byte lines. Invisible to the guest.
+// CodeCache: translated blocks by key and by page, and their invalidation when their bytes change. Invisible to the guest.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ class CodeCache {
     Block* find(const BlockKey& key) const;
     Block* insert(std::unique_ptr<Block> block);
     static void link(Link& from, Block& to);
-    // Bytes of a page changed: blocks with code on the same lines die.
+    // Bytes of a page were written: blocks die whose own bytes are others now.
     void written(u32 store_page, u32 offset, u32 size);
     // Blocks that may hold the byte at this linear address die.
     void drop_at(u32 linear);
