@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "block/fault.h"
 #include "block/overlay.h"
 
 namespace vmm::block {
@@ -51,6 +52,9 @@ Result<OpenImage> open_image(HostIo& io, const ImageConfig& config) {
     }
     OpenImage image;
     image.node = std::move(*file);
+    auto faults = parse_faults(config.faults);
+    if (!faults) return faults.error();
+    if (!faults->empty()) image.node = std::make_unique<Fault>(std::move(image.node), std::move(*faults));
     if (config.snapshot && !config.read_only) {
         auto overlay = std::make_unique<Overlay>(std::move(image.node));
         image.overlay = overlay.get();

@@ -21,6 +21,7 @@ struct ImageConfig {
     Cache cache = Cache::WriteBack;
     OnError on_write_error = OnError::Enospc;
     OnError on_read_error = OnError::Report;
+    std::string faults{};           // rules of block/fault.h
 
     bool operator==(const ImageConfig&) const = default;
 };

@@ -128,7 +128,8 @@ void AtaDisk::buffer_filled() {
     }
     std::vector<u8> data = std::move(t_.buffer);
     t_.buffer.clear();
-    request(block::Op::Write, s_.lba * kSectorBytes, data.size(), std::move(data));
+    const u64 length = data.size();
+    request(block::Op::Write, s_.lba * kSectorBytes, length, std::move(data));
 }
 
 void AtaDisk::host_done(block::Op op, DiskReply reply) {

@@ -93,6 +93,7 @@ Result<MachineConfig> replay_config(const Recording& recording, const std::strin
     for (auto& image : machine.images) {
         image.snapshot = !image.read_only;               // no replay changes an image
         image.aio = block::Aio::Auto;
+        image.faults.clear();                            // errors are in the recording
     }
     machine.no_reboot = recorded->no_reboot;
     machine.no_shutdown = false;

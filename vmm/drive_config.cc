@@ -53,6 +53,7 @@ bool set(block::ImageConfig& c, std::string_view key, std::string_view value) {
     else if (key == "snapshot") return take(kSwitch, value, c.snapshot);
     else if (key == "aio") return take(kAioNames, value, c.aio);
     else if (key == "cache") return take(kCacheNames, value, c.cache);
+    else if (key == "fault") c.faults = value;
     else if (key == "werror") return take(kErrorNames, value, c.on_write_error);
     else if (key == "rerror") return take(kErrorNames, value, c.on_read_error) && c.on_read_error != block::OnError::Enospc;
     else return false;
@@ -70,6 +71,7 @@ std::string to_string(const DriveConfig& c) {
 std::string to_string(const block::ImageConfig& c) {
     std::string out = "id=" + escape_commas(c.id) + ",file=" + escape_commas(c.file);
     if (!c.format.empty()) out += ",format=" + c.format;
+    if (!c.faults.empty()) out += ",fault=" + escape_commas(c.faults);
     return out + ",readonly=" + name(kSwitch, c.read_only) + ",snapshot=" + name(kSwitch, c.snapshot) + ",aio=" + name(kAioNames, c.aio) +
            ",cache=" + name(kCacheNames, c.cache) + ",werror=" + name(kErrorNames, c.on_write_error) +
            ",rerror=" + name(kErrorNames, c.on_read_error);

@@ -70,7 +70,7 @@ Result<void> set_image(OptionState& s, Text option, Text value) {
 
 Result<void> add_drive(OptionState& s, Text option, Text value) {
     constexpr Text kKeys[] = {"file", "format", "driver", "if", "index", "bus", "unit", "media", "readonly", "snapshot", "aio",
-                              "cache", "werror", "rerror", "id", "image", "discard", "detect-zeroes", "serial"};
+                              "cache", "werror", "rerror", "fault", "id", "image", "discard", "detect-zeroes", "serial"};
     block::ImageConfig image;
     DriveConfig drive;
     std::optional<u32> index, bus, unit;

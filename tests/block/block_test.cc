@@ -247,6 +247,34 @@ TEST_F(OpenTest, snapshot_leaves_the_file_as_it_is) {
     EXPECT_EQ(file.content(), pattern(0, 8));
 }
 
+// --- faults ---------------------------------------------------------------------------------------------------------------------
+
+TEST_F(OpenTest, requests_fail_where_rules_say_so) {
+    const TempFile file(64 * kSector);
+    file.put(0, pattern(0, 64));
+    auto image = open_image(*io, {.file = file.path, .format = "raw", .faults = "read:10-12+write:20:enospc:2+flush:1"});
+    ASSERT_TRUE(image) << image.error().text;
+    Node& node = *image->node;
+    const auto read = [&](u64 sector, u64 count) { return ask(*io, node, {Op::Read, sector * kSector, count * kSector, {}}).error; };
+    EXPECT_EQ(read(0, 10), 0);
+    EXPECT_EQ(read(0, 11), EIO);
+    EXPECT_EQ(read(12, 4), EIO);
+    EXPECT_EQ(read(13, 4), 0);
+    const auto write = [&](u64 sector) { return ask(*io, node, {Op::Write, sector * kSector, 0, pattern(1, 1)}).error; };
+    EXPECT_EQ(write(10), 0);
+    EXPECT_EQ(write(20), ENOSPC);
+    EXPECT_EQ(write(20), ENOSPC);
+    EXPECT_EQ(write(20), 0);
+    EXPECT_EQ(ask(*io, node, {Op::Flush, 0, 0, {}}).error, EIO);
+    EXPECT_EQ(ask(*io, node, {Op::Flush, 0, 0, {}}).error, 0);
+}
+
+TEST_F(OpenTest, rules_that_cannot_be_understood_are_refused) {
+    const TempFile file(4096);
+    for (const std::string rule : {"eat", "read:x", "read:5-", "read:5-3", "write:1:eio:x", "flush:1:2", "read:1:eio:enospc"})
+        EXPECT_EQ(error({.file = file.path, .format = "raw", .faults = rule}), "a fault is OP[:FIRST[-LAST]][:ERROR][:TIMES], as in read:2048-2055:eio:3, not '" + rule + "'");
+}
+
 // --- the overlay ---------------------------------------------------------------------------------------------------------------
 
 struct OverlayRig {

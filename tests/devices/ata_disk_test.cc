@@ -87,6 +87,32 @@ TEST_F(AtaDiskTest, takes_60_us_and_4_ns_a_byte) {
     EXPECT_TRUE(rig.irq());
 }
 
+TEST_F(AtaDiskTest, a_write_takes_as_long_as_a_read) {
+    rig.lba28(0, 2);
+    rig.command(0x30);
+    rig.write_data(pattern(0, 2));
+    rig.bench.pass(60'000 + 4 * 1024 - 1);
+    EXPECT_EQ(rig.alternate(), kStatusBusy);
+    rig.bench.pass(1);
+    EXPECT_EQ(rig.alternate(), kStatusReady);
+}
+
+// Saved while the request is under way, in a machine that is made anew.
+TEST_F(AtaDiskTest, a_write_under_way_is_saved_and_done) {
+    rig.lba28(500, 2);
+    rig.command(0x30);
+    rig.write_data(pattern(5, 2));
+    rig.bench.pass(10'000);
+    IdeRig other;
+    other.disk(0, 0, file.path);
+    ASSERT_TRUE(other.bench.load(rig.bench.save()));
+    EXPECT_EQ(other.alternate(), kStatusBusy);
+    other.wait();
+    EXPECT_TRUE(other.irq());
+    EXPECT_EQ(other.get(kStatusPort), kStatusReady);
+    EXPECT_EQ(other.read_sectors(500, 2), pattern(5, 2));
+}
+
 TEST_F(AtaDiskTest, a_count_of_0_is_256_sectors) {
     fill(0, 256);
     EXPECT_EQ(rig.read_sectors(0, 0), pattern(0, 256));

@@ -28,6 +28,9 @@ def initramfs(guests, out, flavour="686"):
         found = list((guests / f"modules-{flavour}").rglob(name + ".ko"))
         assert found, f"no module {name}"
         shutil.copy(found[0], tree / "modules")
+    (tree / "bin").mkdir()
+    subprocess.run(["gcc", "-m32", "-O2", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-nostdlib", "-static", "-Wl,--build-id=none",
+                    HERE / "disk" / "diskio.c", "-o", tree / "bin" / "diskio"], check=True)
     out.write_bytes((guests / "busybox.cpio.gz").read_bytes() + gzip.compress(cpio(tree), 1))
     shutil.rmtree(tree)
     return out

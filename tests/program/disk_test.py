@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -149,6 +150,82 @@ class Images(Files):
         self.assertIn(b"has another content than when it was recorded", other.stderr)
 
 
+class Errors(Files):
+    """A boot sector that reads or writes the disk's second sector through the BIOS, says Y or N to the serial port and leaves."""
+
+    def boot(self, ah, drive, *options, **popen):
+        code = (b"\x31\xc0\x8e\xd8\x8e\xd0\xbc\x00\x7c"              # xor ax, ax; mov ds, ax; mov ss, ax; mov sp, 7c00
+                b"\xbe\x40\x7c\xb8\x00" + bytes([ah]) +                # mov si, 7c40; mov ax, ah << 8
+                b"\xb2\x80\xcd\x13\xb0Y\x73\x02\xb0N"                 # mov dl, 80; int 13; mov al, 'Y'; jnc 1f; mov al, 'N'; 1:
+                b"\xba\xf8\x03\xee\xba\x01\x05\xb0\x03\xee\xf4")      # mov dx, 3f8; out dx, al; mov dx, 501; mov al, 3; out dx, al; hlt
+        packet = b"\x10\x00\x01\x00\x00\x7e\x00\x00" + (1).to_bytes(8, "little")       # one sector, 0000:7e00, sector 1
+        self.disk = self.image()
+        self.disk.write_bytes((code.ljust(0x40, b"\x90") + packet).ljust(510, b"\x00") + b"\x55\xaa" + bytes((1 << 20) - 512))
+        vm = subprocess.Popen([VMM, "-drive", f"file={self.disk},format=raw{drive}", "-display", "none", "-monitor", "none", "-serial", "stdio",
+                               "-device", "isa-debug-exit", *map(str, options)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, **popen)
+        self.addCleanup(lambda: (vm.kill(), vm.wait(), vm.stdout.close(), vm.stderr.close()))
+        return vm
+
+    def expect(self, answer, vm):
+        out, said = vm.communicate(timeout=60)
+        self.assertEqual((vm.returncode, out), (7, answer), said)
+        return said.decode()
+
+    READ, WRITE = 0x42, 0x43
+
+    def test_errors_are_reported_to_the_guest(self):
+        self.assertNotIn("cannot be", self.expect(b"N", self.boot(self.READ, ",fault=read:1")))
+        self.assertNotIn("cannot be", self.expect(b"N", self.boot(self.WRITE, ",fault=write:1:eio")))
+        self.expect(b"N", self.boot(self.WRITE, ",fault=write:1:enospc,werror=report"))
+        self.expect(b"Y", self.boot(self.WRITE, ",fault=write:2"))
+
+    def test_errors_can_be_ignored(self):
+        self.expect(b"Y", self.boot(self.WRITE, ",fault=write:1,werror=ignore"))
+        self.expect(b"Y", self.boot(self.READ, ",fault=read:1,rerror=ignore"))
+
+    def test_the_machine_pauses_until_there_is_room(self):
+        said = self.expect(b"Y", self.boot(self.WRITE, ",fault=write:1:enospc:2"))
+        self.assertIn(f"{self.disk} cannot be written: No space left on device", said)
+        said = self.expect(b"Y", self.boot(self.READ, ",fault=read:1:eio:1,rerror=stop"))
+        self.assertIn(f"{self.disk} cannot be read: Input/output error", said)
+
+    def test_a_host_without_room_pauses_it_until_there_is_some(self):
+        vm = self.boot(self.WRITE, "", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, resource.RLIM_INFINITY)))
+        line = vm.stderr.readline()
+        self.assertIn(f"{self.disk} cannot be written: File too large".encode(), line)
+        resource.prlimit(vm.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.expect(b"Y", vm)
+
+    def test_a_recorded_error_is_replayed_without_the_fault(self):
+        rr = self.dir / "fault.rr"
+        self.expect(b"N", self.boot(self.READ, ",fault=read:1", "--rr", "record", "--rrfile", rr))
+        again = run("--rr", "replay", "--rrfile", rr)
+        self.assertEqual((again.returncode, again.stdout), (0, b"N"), again.stderr)
+        self.assertIn(b"identical up to icount", again.stderr)
+
+    def test_an_image_that_became_shorter_is_a_bad_disk(self):
+        vm = self.boot(self.READ, "", "-S", "-qmp", f"unix:{self.dir}/qmp,server,nowait")
+        with socket.socket(socket.AF_UNIX) as s:
+            until = time.monotonic() + 20
+            while True:
+                try:
+                    s.connect(f"{self.dir}/qmp")
+                    break
+                except OSError:
+                    self.assertLess(time.monotonic(), until)
+                    time.sleep(0.05)
+            s.settimeout(20)
+            s.sendall(b'{"execute":"qmp_capabilities"}{"execute":"query-status"}')
+            seen = b""
+            while b"status" not in seen:
+                seen += s.recv(4096)
+            with open(self.disk, "r+b") as f:
+                f.truncate(512)
+            s.sendall(b'{"execute":"cont"}')
+            self.expect(b"N", vm)
+
+
 class Guest(Files):
     """Debian's kernel with its root directory on the first disk; it checks sums, writes, and powers off."""
 
@@ -243,4 +320,4 @@ if __name__ == "__main__":
     if slow and not (GUESTS / "vmlinuz-686").exists():
         print(f"no guests in {GUESTS}; tools/guests makes them")
         sys.exit(77)
-    unittest.main(argv=sys.argv[:1] + (["Guest"] if slow else ["Images"]) + sys.argv[3 + slow:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + (["Guest"] if slow else ["Images", "Errors"]) + sys.argv[3 + slow:], verbosity=2)

@@ -41,6 +41,14 @@ inline MachineConfig busy_config(const std::string& rom) {
     return config;
 }
 
+// The guest of disk_walker.S at a disk.
+inline MachineConfig disk_config(const std::string& rom, const std::string& image) {
+    MachineConfig config = busy_config(rom);
+    config.drives = {{.id = "hda"}};
+    config.images = {{.id = "hda", .file = image, .format = "raw", .snapshot = true}};
+    return config;
+}
+
 // The firmware, with input at boundaries drawn with a seed, until it is asked to quit.
 // `to`: the file to record in, if it is wanted; `checkpoint_every`: steps, 0 for none.
 inline replay::Recording record(unsigned seed, u64 until, MachineConfig config = firmware_config(), bool resets = true, u64 most_boundaries = 300,
@@ -52,6 +60,7 @@ inline replay::Recording record(unsigned seed, u64 until, MachineConfig config =
     auto log = replay::LogWriter::create(path, *header);
     EXPECT_TRUE(log);
     const auto machine = make_machine(config);
+    if (seed % 2 == 1) machine->disks().set_patience_ns(0);      // what the host is not ready for is late
     replay::Recorder recorder(log->get());
     if (checkpoint_every != 0) recorder.keep_checkpoints(*machine, checkpoint_every);
     Control control(*machine, RrMode::Record, path);

@@ -13,11 +13,13 @@
 namespace vmm::replay {
 namespace {
 
+using vmm::testing::disk_config;
 using vmm::testing::firmware_config;
 using vmm::testing::guest_file;
 using vmm::testing::kernel_config;
 using vmm::testing::make_machine;
 using vmm::testing::record;
+using vmm::testing::Temp;
 
 // A replay that can travel, without a runner.
 struct Traveller {
@@ -119,6 +121,45 @@ TEST(Timeline, walks_over_the_firmware_with_input_and_resets) { walks(record(11,
 TEST(Timeline, walks_over_a_starting_kernel) {
     if (!std::filesystem::exists(guest_file("vmlinuz-686"))) GTEST_SKIP() << "no guests; tools/guests makes them";
     walks(record(12, 600'000'000, kernel_config("686"), false, 100'000), 2, 25, 40);
+}
+
+// A disk that is written all the time, with requests under way at most positions, some of them late: its content is in the hash.
+TEST(Timeline, walks_over_a_guest_at_its_disk) {
+    const Temp disk;
+    std::filesystem::resize_file(disk.path, 2 << 20);
+    for (const unsigned seed : {21u, 22u}) {
+        const Recording r = record(seed, 15'000'000, disk_config(DISK_WALKER_ROM, disk.path), false, 100'000);
+        const auto requests = std::count_if(r.events.begin(), r.events.end(), [](const Event& e) { return e.kind == EventKind::Disk; });
+        ASSERT_GT(requests, 100);
+        walks(r, 3, 80, 60);
+    }
+}
+
+// Where it goes back to, the disk holds what it held then, and the machine goes on from there as it did.
+TEST(Timeline, going_back_takes_the_disks_content_back) {
+    const Temp disk;
+    std::filesystem::resize_file(disk.path, 2 << 20);
+    const Recording r = record(22, 15'000'000, disk_config(DISK_WALKER_ROM, disk.path), false, 100'000);
+    Traveller t(r);
+    const auto content = [&t] {
+        SaveArchive ar;
+        t.machine->disks().serialize_content(ar);
+        return ar.take();
+    };
+    std::map<Icount, std::vector<u8>> seen;
+    for (u64 at = 1'000'000; at <= r.end->at.v; at += 1'000'000) {
+        ASSERT_TRUE(t.line.seek(Icount{at}));
+        seen[t.now()] = content();
+    }
+    EXPECT_NE(seen.begin()->second, seen.rbegin()->second);
+    for (auto it = seen.rbegin(); it != seen.rend(); ++it) {
+        const auto there = t.line.seek(it->first);
+        ASSERT_TRUE(there) << it->first.v << ": " << there.error().text;
+        EXPECT_TRUE(content() == it->second) << "at " << it->first.v;
+    }
+    ASSERT_TRUE(t.line.seek(r.end->at));
+    EXPECT_TRUE(t.line.over(*t.machine));
+    EXPECT_EQ(t.line.end().why, Pause::HistoryEnd) << t.line.end().text;
 }
 
 // What going back finds, against looking at every position one after another.
