@@ -11,6 +11,7 @@
 #include "replay/recorder.h"
 #include "replay/session.h"
 #include "tests/machine/lane.h"
+#include "vmm/disks.h"
 #include "vmm/runner.h"
 
 namespace vmm::testing {
