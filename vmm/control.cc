@@ -38,7 +38,9 @@ void Control::go(const Go& go) {
     last_pause_ = {};
     interrupted_.store(false);
     publish();
-    if (!was) happened(Happening::Resumed);
+    if (was) return;
+    ++moves_;
+    happened(Happening::Resumed);
 }
 
 void Control::pause(Pause why) {

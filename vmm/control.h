@@ -131,6 +131,7 @@ class Control {
     bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
     bool take_interrupt() { return interrupted_.exchange(false); }
     const std::optional<Go>& move() const { return move_; }
+    u64 moves() const { return moves_; }                  // how many were begun
     std::optional<int> quitting() const { return quit_; }
     void paused(PauseEvent event);                        // the move is over
     void happened(Happening what);
@@ -148,6 +149,7 @@ class Control {
     std::function<void(Input)> write_;
     std::string why_not_ = "this run does not hold its past; record it, and replay the recording";
     std::optional<Go> move_;
+    u64 moves_ = 0;
     std::optional<int> quit_;
     std::optional<Icount> break_at_;
     PauseEvent last_pause_;

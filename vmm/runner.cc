@@ -28,6 +28,7 @@ class Run {
             if (const Stop stop = run(m_.icount()); stop != Stop::Limit) asked_ = stop;
         });
         if (!o_.start_paused) control_.go({});
+        moves_ = control_.moves();
         m_.disks().set_journal(&journal_);
         const int status = loop();
         m_.disks().set_journal(nullptr);
@@ -48,6 +49,7 @@ class Run {
                 wait_paused();
                 continue;
             }
+            if (control_.moves() != moves_) move_begins();
             if (control_.move()->direction == Direction::Backward) {
                 control_.paused(control_.travel() != nullptr ? control_.travel()->back(*control_.move(), control_.points())
                                                              : PauseEvent{Pause::HistoryBegin, {}, control_.why_not_back()});
@@ -137,11 +139,14 @@ class Run {
             tried_at_ = host_ns();
             if (journal_.try_again() && !control_.move()) control_.go({});
         }
-        if (!control_.move()) return;
+    }
+
+    // Out of a pause; seeks and other moves may have come since, in the same task.
+    void move_begins() {
+        moves_ = control_.moves();
         if (journal_.trouble()) (void)journal_.try_again();
         m_.disks().try_again();
-        host_zero_ += host_ns() - *paused_at_;
-        paused_at_.reset();
+        if (paused_at_) host_zero_ += host_ns() - *std::exchange(paused_at_, std::nullopt);
         start_ = no_input_at_ = m_.icount();
     }
 
@@ -247,6 +252,7 @@ class Run {
     u64 host_zero_;
     GuestTime guest_zero_;
     u64 slice_ = 100'000;
+    u64 moves_ = 0;                                    // begun by the control, and seen here
     Icount start_{~u64{0}};                            // breakpoints here were seen already
     Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
     Icount ended_at_{~u64{0}};                         // the guest ended here; there is no way forward

@@ -60,7 +60,8 @@ class DebianDisk(unittest.TestCase):
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", GUESTS / "debian.img", self.disk], check=True)
 
     def boot(self):
-        guest = Guest(PROGRAM, "-m", "256", "-net", "none", "-no-reboot", "-drive", f"file={self.disk},format=raw")
+        guest = Guest(PROGRAM, "-m", "256", "-net", "none", "-no-reboot", "-drive", f"file={self.disk},format=raw",
+                      kernel=GUESTS / "vmlinuz-686")
         self.addCleanup(guest.close)
         guest.expect("Debian, kernel without PAE", WAIT)
         return guest
@@ -131,7 +132,7 @@ class DebianDisk(unittest.TestCase):
         self.assertRegex(guest.run("grep -o -w -m1 pae /proc/cpuinfo"), "pae")
         hashes = self.work(guest)
         guest.key("r", "o", "o", "t", "ret")     # on the screen as well
-        guest.expect_screen("(?m)^Pass.ord:", WAIT)
+        guest.expect_screen("(?m)^Password:", WAIT)
         guest.key("v", "m", "m", "ret")
         guest.expect_screen(r"(?m)^root@debian:~#", WAIT)
         guest.key("l", "s", "spc", "w", "o", "r", "k", "ret")

@@ -104,7 +104,9 @@ class DebianReplay(unittest.TestCase):
             self.assertEqual(guest.wait(), 0, guest.error_text())
         dump = subprocess.run([PROGRAM, "rr", "dump", "--json", self.directory / name], capture_output=True, text=True, check=True, timeout=WAIT)
         rows = [json.loads(line) for line in dump.stdout.splitlines()]
-        self.assertEqual({row["kind"] for row in rows if row["type"] == "event"}, {"disk"})
+        kinds = {row["kind"] for row in rows if row["type"] == "event"}
+        self.assertIn("disk", kinds)
+        self.assertLessEqual(kinds, {"disk", "idle-jump"})    # a long sleep is cut into pieces, which does not show in the guest
         self.assertFalse([row for row in rows if row["type"] == "event" and row["late"]])
         return {row["at"]: row for row in rows if row["type"] == "hash"}
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest in a vmm or QEMU process, for tests: its first serial port, its monitor, what its screen says."""
 import collections
+import lzma
 import os
 import pathlib
 import re
@@ -12,14 +13,23 @@ import time
 from qmp_client import Monitor
 
 BIOS_FONT = pathlib.Path("/usr/share/seabios/vgabios-stdvga.bin")
-# Rows 0 to 15 of the VGA's letter A: finds the 8x16 font. Linux's console has the same but for a few: its w and x come out as ?.
+# Rows 0 to 15 of the letter A: finds the 8x16 font in the BIOS, and in a kernel, whose console in graphics draws some letters otherwise.
 LETTER_A = bytes.fromhex("000010386cc6c6fec6c6c6c600000000")
 
 
-def glyphs():
-    rom = BIOS_FONT.read_bytes()
-    start = rom.index(LETTER_A) - 65 * 16
-    return {rom[start + 16 * c:start + 16 * c + 16]: chr(c) for c in range(126, 31, -1)}
+def glyphs(kernel=None):
+    """The characters by their glyphs; with those of a compressed Linux kernel, if one is given."""
+    font = {}
+    for data in [BIOS_FONT.read_bytes()] + ([unpacked(kernel)] if kernel else []):
+        start = data.index(LETTER_A) - 65 * 16
+        font |= {data[start + 16 * c:start + 16 * c + 16]: chr(c) for c in range(126, 31, -1)}
+    return font
+
+
+def unpacked(kernel):
+    """What a bzImage holds, which Debian compresses with xz."""
+    data = kernel.read_bytes()
+    return lzma.LZMADecompressor().decompress(data[data.index(b"\xfd7zXZ\0"):])
 
 
 def read_ppm(path):
@@ -49,7 +59,7 @@ def picture_text(path, font):
 class Guest:
     """One process. `options` say what the machine is; the serial port is the process's standard input and output."""
 
-    def __init__(self, program, *options, qmp=True, environment=None):
+    def __init__(self, program, *options, qmp=True, environment=None, kernel=None):
         self.directory = tempfile.TemporaryDirectory(prefix="vmm-guest-")
         self.here = pathlib.Path(self.directory.name)
         socket = self.here / "qmp"
@@ -62,7 +72,7 @@ class Guest:
         self.output = b""
         self.seen = 0                            # expect() goes on here
         self.monitor = None
-        self.font = None
+        self.font = glyphs(kernel)
         if qmp:
             self.monitor = Monitor(str(socket))
             self.monitor.command("qmp_capabilities")
@@ -106,8 +116,6 @@ class Guest:
         return self.expect(r"(?s)(.*?)root@debian:\S*# ", seconds)[1].decode(errors="replace").replace("\r\n", "\n")
 
     def screen(self):
-        if self.font is None:
-            self.font = glyphs()
         picture = self.here / "screen.ppm"
         answer = self.monitor.command("screendump", filename=str(picture))
         assert answer == {"return": {}}, answer

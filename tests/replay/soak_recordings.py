@@ -8,7 +8,7 @@ devices, screen) and to print the same bytes. A failed case's recording is kept,
 
 Case n has guest n modulo their number, where --guest does not name one. VMM_SOAK_SEED, _FIRST, _CASES, _GUEST and _OTHER say the same.
 --other: another build, in which each recording is replayed as well. Missing: guests on disks."""
-import argparse, json, os, random, shutil, socket, subprocess, sys, tempfile, threading, time
+import argparse, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -173,7 +173,7 @@ def case(arguments, n, guests, directory):
                 run.vm.kill()
                 run.vm.wait()
     killed = run.vm.returncode == -9
-    if not killed and run.vm.returncode != 0:
+    if not killed and run.vm.returncode not in (0, -signal.SIGTERM):       # ours, when it was leaving anyhow
         return f"recording ended with status {run.vm.returncode}: {run.errors.read_text(errors='replace')}"
     printed = run.printed()
     for vmm in [arguments.vmm] + ([arguments.other] if arguments.other else []):

@@ -26,7 +26,7 @@ class Terminal {
         pid_ = ::fork();
         if (pid_ == 0) {
             ::login_tty(slave);
-            for (const int s : {SIGINT, SIGQUIT}) ::signal(s, SIG_DFL);      // a shell's background jobs ignore them
+            for (const int s : {SIGHUP, SIGINT, SIGQUIT}) ::signal(s, SIG_DFL);      // nohup and background jobs ignore them
             ::execl(STDIO_HELPER, STDIO_HELPER, mode.c_str(), twist.c_str(), nullptr);
             ::_exit(99);
         }
