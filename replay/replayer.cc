@@ -37,6 +37,7 @@ std::vector<std::string> different_parts(const Parts& here, const Parts& there, 
 }  // namespace
 
 bool Replayer::due(Icount now) const {
+    if (outcome_ != Outcome::Running) return false;      // nothing more will be applied
     const Event* e = next_event(now);
     return e != nullptr && e->kind != EventKind::IdleJump && e->kind != EventKind::Disk;
 }

@@ -107,7 +107,7 @@ class DebianReplay(unittest.TestCase):
         kinds = {row["kind"] for row in rows if row["type"] == "event"}
         self.assertIn("disk", kinds)
         self.assertLessEqual(kinds, {"disk", "idle-jump"})    # a long sleep is cut into pieces, which does not show in the guest
-        self.assertFalse([row for row in rows if row["type"] == "event" and row["late"]])
+        self.assertFalse([row for row in rows if row["type"] == "event" and row.get("late")])
         return {row["at"]: row for row in rows if row["type"] == "hash"}
 
     def test_two_boots_without_input_pass_through_the_same_states(self):

@@ -262,9 +262,12 @@ TEST(Timeline, a_checkpoint_that_cannot_be_used_is_passed_by) {
     const Icount target = r.checkpoints[0].at + 1000;
     const auto expected = straight(r, {target});
     r.checkpoints[0].hash ^= 1;
+    const auto later = std::find_if(r.events.begin(), r.events.end(), [&](const Event& e) { return e.at >= r.checkpoints[0].at; });
+    const auto input = r.events.insert(later, Event{r.checkpoints[0].at, EventKind::Input, {InputKind::Serial, 0, "x"}});   // still due there
     Traveller t(r, u64{64} << 20, true, 0);
     ASSERT_TRUE(t.line.seek(Icount{100'000}));
     ASSERT_FALSE(t.line.seek(target)) << "the hash of the checkpoint is part of what a replay is held against";
+    r.events.erase(input);
     r.checkpoints[0].hash ^= 1;
     r.checkpoints[0].base = Icount{12'345};   // on which there is nothing
     Traveller u(r, u64{64} << 20, true, 0);
