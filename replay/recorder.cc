@@ -13,6 +13,37 @@ void Recorder::note(const Event& event) {
     if (history_ != nullptr) history_->events.push_back(event);
 }
 
+void Recorder::note(const HashMark& mark, Machine& machine) {
+    if (log_ != nullptr) {
+        if (!std::exchange(parts_in_log_, true)) log_->parts(parts_of(machine));
+        log_->hash(mark);
+    }
+    if (history_ != nullptr) {
+        if (history_->parts.sections.empty()) history_->parts = parts_of(machine);
+        history_->hashes.push_back(mark);
+    }
+}
+
+void Recorder::begin_file(LogWriter& log, Icount now) {
+    parts_in_log_ = !history_->hashes.empty();
+    if (parts_in_log_) log.parts(history_->parts);
+    auto mark = history_->hashes.begin();
+    for (const Event& event : history_->events) {
+        for (; mark != history_->hashes.end() && mark->at <= event.at; ++mark) log.hash(*mark);
+        log.event(event);
+    }
+    for (; mark != history_->hashes.end(); ++mark) log.hash(*mark);
+    log.reached(now);
+    if (next_hash_ == kNever) next_hash_.v = (now.v / kPartsEvery + 1) * kPartsEvery;
+    log_ = &log;
+}
+
+void Recorder::end_file(Machine& machine) {
+    log_->end({machine.icount(), Ending::Quit, 0, machine.state_hash(), part_hashes(machine, true)});
+    log_ = nullptr;
+    next_checkpoint_ = kNever;
+}
+
 std::vector<Input> Recorder::inputs(Icount now, std::vector<Input> posted) {
     bool again = last_input_ == now;
     for (const Input& input : posted) {
@@ -36,15 +67,9 @@ void Recorder::arrived(Machine& machine) {
     const Icount now = machine.icount();
     if (now == next_hash_) {
         const bool whole = now.v % kHashEvery == 0;
-        if (now.v == kPartsEvery) {
-            const Parts parts = parts_of(machine);
-            if (log_ != nullptr) log_->parts(parts);
-            if (history_ != nullptr) history_->parts = parts;
-        }
         HashMark mark{now, std::nullopt, part_hashes(machine, whole)};
         if (whole) mark.hash = machine.state_hash();
-        if (log_ != nullptr) log_->hash(mark);
-        if (history_ != nullptr) history_->hashes.push_back(mark);
+        note(mark, machine);
         next_hash_ += kPartsEvery;
     }
     if (log_ != nullptr && now == next_checkpoint_) {

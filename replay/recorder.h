@@ -2,7 +2,7 @@
 // Recorder: the journal that notes what a replay cannot compute, and hashes by which it can check what it computed.
 //
 // Done: inputs, idle jumps cut by the host, hashes every kPartsEvery and kHashEvery steps and at the end. When the file cannot be written the run
-// pauses with the reason; one that ends so has status 1. Document: docs/recording-format.md.
+// pauses with the reason; one that ends so has status 1. A file may begin and end while the run goes on. Document: docs/recording-format.md.
 #pragma once
 
 #include "replay/log_reader.h"
@@ -14,8 +14,13 @@ namespace vmm::replay {
 
 class Recorder final : public Journal {
   public:
-    // Notes in a file, or in `history`, or in both.
-    explicit Recorder(LogWriter* log, Recording* history = nullptr) : log_(log), history_(history) {}
+    // Notes in a file, or in `history`, or in both. `hashes`: from the start, rather than once there is a file.
+    explicit Recorder(LogWriter* log, Recording* history = nullptr, bool hashes = true)
+        : log_(log), history_(history), next_hash_(hashes ? Icount{kPartsEvery} : kNever) {}
+    // From `now`, the furthest that the run has come, into this file too; first what `history` holds, from power-on.
+    void begin_file(LogWriter& log, Icount now);
+    // The file gets its end here.
+    void end_file(Machine& machine);
     // Before the machine runs: whole states into the file, every so many steps.
     void keep_checkpoints(Machine& machine, u64 every);
 
@@ -32,14 +37,17 @@ class Recorder final : public Journal {
     void disk_done(Icount now, const DiskMark& mark) override { note({now, EventKind::Disk, {}, 0, mark}); }
 
   private:
+    static constexpr Icount kNever{~u64{0}};
     void note(const Event& event);
+    void note(const HashMark& mark, Machine& machine);
 
-    LogWriter* const log_;
+    LogWriter* log_;
     Recording* const history_;
     std::optional<Icount> last_input_;
     std::unique_ptr<StateWriter> states_;
     u64 checkpoint_every_ = 0;
-    Icount next_hash_{kPartsEvery}, next_checkpoint_{~u64{0}};
+    bool parts_in_log_ = false;
+    Icount next_hash_, next_checkpoint_{kNever};
 };
 
 }  // namespace vmm::replay

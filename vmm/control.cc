@@ -24,6 +24,11 @@ void Control::post(std::function<void()> task) {
     machine_.inbox().wake();
 }
 
+std::string Control::rr_file() const {
+    const std::lock_guard lock(mutex_);
+    return rr_file_;
+}
+
 void Control::interrupt() {
     interrupted_.store(true);
     posted_.notify_one();
@@ -45,6 +50,14 @@ void Control::go(const Go& go) {
 
 void Control::pause(Pause why) {
     if (move_) paused({why, {}, {}});
+}
+
+void Control::set_recording(RrMode mode, const std::string& file) {
+    {
+        const std::lock_guard lock(mutex_);
+        rr_file_ = file;
+    }
+    mode_.store(mode, std::memory_order_relaxed);
 }
 
 void Control::quit(int status) {

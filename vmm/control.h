@@ -74,6 +74,14 @@ class TimeTravel {
 
 enum class RrMode : u8 { None, Record, Replay };
 
+// Recording that begins and ends while the machine runs. Machine thread only.
+class RecordSwitch {
+  public:
+    virtual ~RecordSwitch() = default;
+    virtual Result<void> start(const std::string& file) = 0;   // with all that went before
+    virtual Result<void> stop() = 0;                           // the file gets its end; the run goes on
+};
+
 class Control {
   public:
     Control(Machine& machine, RrMode mode, std::string rr_file);
@@ -85,11 +93,14 @@ class Control {
     void interrupt();                                     // ends a move at the next boundary: the machine pauses (Pause::User)
     Icount position() const { return Icount{position_.load(std::memory_order_relaxed)}; }   // a moment ago
     bool running() const { return running_.load(std::memory_order_relaxed); }
+    RrMode mode() const { return mode_.load(std::memory_order_relaxed); }
+    std::string rr_file() const;                          // the last, when there is none now
 
     // --- machine thread: tasks and observers
     Machine& machine() { return machine_; }
-    RrMode mode() const { return mode_; }
-    const std::string& rr_file() const { return rr_file_; }
+    void set_recording(RrMode mode, const std::string& file);
+    RecordSwitch* record_switch() { return record_switch_; }   // null: this run cannot be recorded any more
+    void set_record_switch(RecordSwitch* to) { record_switch_ = to; }
     DebugPoints& points() { return points_; }
     // Moves start when the task returns; a Paused happening says when they are over. A move while another is under way
     // replaces it.
@@ -142,10 +153,11 @@ class Control {
     void apply_write(GuestPhys at, std::span<const u8> bytes);
 
     Machine& machine_;
-    const RrMode mode_;
-    const std::string rr_file_;
+    std::atomic<RrMode> mode_;
+    std::string rr_file_;                                 // under mutex_
     DebugPoints points_;
     TimeTravel* travel_ = nullptr;
+    RecordSwitch* record_switch_ = nullptr;
     std::function<void(Input)> write_;
     std::string why_not_ = "this run does not hold its past; record it, and replay the recording";
     std::optional<Go> move_;

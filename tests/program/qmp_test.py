@@ -15,6 +15,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from random import Random
 
 from qmp_client import Monitor
 
@@ -147,7 +148,7 @@ class Qmp(unittest.TestCase):
                 got = []
                 while not got or got[-1].get("id") != len(broken) - 1:
                     got.append(m.read())
-                answers.append(got)
+                answers.append([message for message in got if "event" not in message])
         self.assertEqual(*answers)
 
     def test_several_clients_of_one_socket_and_of_others(self):
@@ -182,6 +183,16 @@ class Qmp(unittest.TestCase):
         done = subprocess.run([VMM, "-display", "none", "-S", "-monitor", "stdio"], input="info status\nquit\n", capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("(vmm) VM status: paused (prelaunch)\n(vmm) ", done.stdout)
+
+    def test_qmp_in_a_pipe(self):
+        lines = ['{"execute":"qmp_capabilities"}', '{"execute":"query-status","id":7}', '{"execute":"quit"}']
+        for options in (["-qmp", "stdio"], ["-chardev", "stdio,id=c", "-mon", "chardev=c,mode=control"]):
+            done = subprocess.run([VMM, "-display", "none", "-S", *options], input="\n".join(lines), capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            said = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertIn("QMP", said[0])
+            self.assertEqual(said[1:3], [{"return": {}}, {"return": {"status": "prelaunch", "singlestep": False, "running": False}, "id": 7}])
+            self.assertEqual((said[3]["event"], said[4]), ("SHUTDOWN", {"return": {}}))
 
     def test_the_program_waits_for_its_first_client(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -270,6 +281,39 @@ class Qmp(unittest.TestCase):
                 m.close()
             self.assertTrue(p.monitor().command("query-status")["return"]["running"])
 
+    def test_crowds_of_hostile_clients(self):
+        random = Random(8)
+        pieces = [b'{"execute":"qmp_capabilities"}', b'{"execute":"query-commands"}', b'{"execute":"stop"}', b'{"execute":"cont"}', b"\xff", b"\x00" * 50,
+                  b"[" * 2000, b'{"execute":"query-status","id":', b"'\\u12", b'"' + b"x" * 70_000, b"}}}]]]", b"\r\n", b'{"execute":"screendump"}']
+        with tempfile.TemporaryDirectory() as directory:
+            people = os.path.join(directory, "people")
+            with Program("-monitor", f"unix:{people},server=on,wait=off") as p:
+                m = p.monitor()
+                for _ in range(6):
+                    crowd = []
+                    for n in range(60):
+                        s = socket.socket(socket.AF_UNIX)
+                        s.connect(people if n % 3 == 0 else p.path)
+                        s.setblocking(False)
+                        crowd.append(s)
+                    for _ in range(300):
+                        s = random.choice(crowd)
+                        try:
+                            s.send(random.choice(pieces) if random.random() < 0.7 else random.randbytes(random.randrange(1, 300)))
+                            if random.random() < 0.3:
+                                s.recv(100)
+                        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                            pass
+                    for s in crowd:
+                        s.close()
+                    self.assertEqual(m.command("query-kvm"), {"return": {"enabled": False, "present": False}})
+                m.command("cont")
+                first = m.command("query-replay")["return"]["icount"]
+                while m.command("query-replay")["return"]["icount"] == first:
+                    time.sleep(0.01)
+                m.command("quit")
+                self.assertEqual(p.finish()[0], 0)
+
     def test_a_client_that_does_not_read_holds_up_nobody(self):
         with tempfile.TemporaryDirectory() as directory:
             other = os.path.join(directory, "other")
@@ -328,6 +372,81 @@ class Qmp(unittest.TestCase):
                 m.event("STOP")
                 self.assertEqual(m.command("query-replay")["return"]["icount"], 1_234_567)
                 self.assertIn("instruction count = 1234567", m.command("human-monitor-command", **{"command-line": "info replay"})["return"])
+                m.command("quit")
+                p.finish()
+
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_drives_are_told_as_qemu_does(self):
+        with tempfile.TemporaryDirectory() as directory:
+            disk, disc = os.path.join(directory, "disk"), os.path.join(directory, "disc")
+            for file in (disk, disc):
+                Path(file).write_bytes(bytes(1 << 20))
+            told = []
+            for program in (VMM, QEMU):
+                with Program("-nodefaults", "-S", "-drive", f"file={disk},format=raw,id=first", "-cdrom", disc, program=program) as p:
+                    m = p.monitor()
+                    drives = m.command("query-block")["return"]
+                    for d in drives:
+                        d.pop("qdev", None)
+                        self.assertTrue(d["inserted"].pop("node-name").startswith("#block"))
+                    nodes = {(n["file"], n["ro"]) for n in m.command("query-named-block-nodes")["return"]}
+                    self.assertIn(disk, m.command("human-monitor-command", **{"command-line": "info block"})["return"])
+                    told.append((sorted(drives, key=lambda d: d["device"]), nodes))
+                    m.command("quit")
+                    p.finish()
+            self.assertEqual(*told)
+
+    def replayed(self, file):
+        done = subprocess.run([VMM, "--rr", "replay", "--rrfile", file, "-display", "none"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("identical", done.stderr)
+        return done.stderr
+
+    def test_a_recording_begins_and_ends_while_the_run_goes_on(self):
+        with tempfile.TemporaryDirectory() as directory:
+            one, two = os.path.join(directory, "one.rr"), os.path.join(directory, "two.rr")
+            for options in ([], ["--rr", "live"]):
+                with Program("-net", "none", "-icount", "sleep=off", *options) as p:
+                    m = p.monitor()
+                    self.assertEqual(m.command("record-stop")["error"]["desc"], "this run is not being recorded")
+                    self.assertIn("/nowhere/at/all", m.command("record-start", filename="/nowhere/at/all")["error"]["desc"])
+                    while m.command("query-replay")["return"]["icount"] < 20_000_000:
+                        m.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+                    self.assertEqual(m.command("record-start", filename=one), {"return": {}})
+                    started = m.command("query-replay")["return"]
+                    self.assertEqual((started["mode"], started["filename"]), ("record", one))
+                    self.assertIn("this run is recorded already, in " + one, m.command("record-start", filename=two)["error"]["desc"])
+                    m.command("send-key", keys=[{"type": "qcode", "data": "b"}])
+                    while m.command("query-replay")["return"]["icount"] < started["icount"] + 40_000_000:
+                        time.sleep(0.01)
+                    if options:                                             # also from somewhere in the past
+                        m.command("replay-seek", icount=started["icount"])
+                        m.event("STOP")
+                    self.assertEqual(m.command("record-stop"), {"return": {}})
+                    self.assertEqual(m.command("query-replay")["return"]["mode"], "none")
+                    m.command("cont")
+                    m.command("send-key", keys=[{"type": "qcode", "data": "c"}])
+                    self.assertEqual(m.command("record-start", filename=two), {"return": {}})
+                    m.command("quit")
+                    status, errors = p.finish()
+                    self.assertEqual(status, 0, errors)
+                    self.assertIn("recorded " + two, errors)
+                self.replayed(one)
+                self.replayed(two)
+                info = subprocess.run([VMM, "rr", "info", one], capture_output=True, text=True, check=True).stdout
+                self.assertIn("quit", info)
+            disk = os.path.join(directory, "disk")
+            Path(disk).write_bytes(bytes(1 << 20))
+            for more, fits in (("", False), (",snapshot=on", True)):
+                with Program("-drive", f"file={disk},format=raw{more}", "-S") as p:
+                    m = p.monitor()
+                    answer = m.command("record-start", filename=two)
+                    self.assertEqual(answer == {"return": {}}, fits, answer)
+                    m.command("quit")
+                    p.finish()
+            with Program("--rr", "replay", "--rrfile", one, "-S") as p:
+                m = p.monitor()
+                self.assertIn("this is a replay", m.command("record-start", filename=two)["error"]["desc"])
                 m.command("quit")
                 p.finish()
 

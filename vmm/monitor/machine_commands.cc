@@ -7,6 +7,7 @@
 
 #include "devices/user_input.h"
 #include "display/image_file.h"
+#include "vmm/monitor/block_info.h"
 
 namespace vmm::monitor {
 namespace {
@@ -189,6 +190,11 @@ void add_machine_commands(CommandTable& table, Operator& op, const Surroundings&
                    for (const auto& d : around.chardevs()) c.print(d.id + ": filename=" + d.where + "\n");
                    return Outcome::Done;
                }});
+    table.add({"record-start|record_start", "FILE", "records the run into a file, from power-on", [&op](const Context&, Args a) -> Result<Outcome> {
+                   if (a.size() != 1) return Error{"usage: record-start FILE"};
+                   return done(op.record_start(a[0]));
+               }});
+    table.add({"record-stop|record_stop", "", "gives the recording its end; the run goes on", [&op](const Context&, Args) { return done(op.record_stop()); }});
     table.add({"replay_break", "ICOUNT", "pauses a replay, once, when it comes to this position", [&op](const Context& c, Args a) { return break_replay(op, c, a); }});
     table.add({"replay_delete_break", "", "takes that back", [&op](const Context& c, Args) { return said(c, op.delete_break()); }});
     table.add({"replay_seek", "ICOUNT", "goes to this position of a replay, in either direction, and pauses there",
@@ -197,6 +203,10 @@ void add_machine_commands(CommandTable& table, Operator& op, const Surroundings&
     table.add({"pmemsave", "ADDRESS SIZE FILE", "writes memory by physical address to a file", [&op](const Context&, Args a) { return save(op, a, "pmemsave", true); }});
     table.add({"dump-guest-memory", "[-p] FILE [BEGIN LENGTH]", "memory and registers as an ELF core file; -p: by linear address", [&op](const Context&, Args a) { return dump_memory(op, a); }});
     table.add({"info dump", "", "how the last dump went", [&op](const Context& c, Args) { return info_dump(op, c); }});
+    table.add({"info block", "", "the drives, and the images in them", [&around](const Context& c, Args) -> Result<Outcome> {
+                   c.print(block_text(c.control.machine(), around.drives));
+                   return Outcome::Done;
+               }});
     table.add({"info cpus", "", "the processors: one", [&around](const Context& c, Args) -> Result<Outcome> {
                    c.print("* CPU #0: thread_id=" + std::to_string(around.thread_id) + "\n");
                    return Outcome::Done;

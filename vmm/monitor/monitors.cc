@@ -46,9 +46,11 @@ Monitors::Monitors(Needs needs)
                 }),
       host_{needs_.io, operator_, needs_.commands, {}} {}
 
-Result<std::unique_ptr<Monitors>> Monitors::open(const HostConfig& config, Needs needs) {
+Result<std::unique_ptr<Monitors>> Monitors::open(const MachineConfig& machine, Needs needs) {
+    const HostConfig& config = machine.host;
     std::unique_ptr<Monitors> made(new Monitors(std::move(needs)));
     made->host_.around.guest_name = config.name;
+    made->host_.around.drives = machine.drives;
     made->host_.around.thread_id = ::gettid();
     made->host_.around.chardevs = [m = made.get()] {
         auto out = m->sockets_;

@@ -23,7 +23,7 @@ class Monitors {
         bool start_paused = false;
     };
     // On the thread that is going to be the machine's, before it runs.
-    static Result<std::unique_ptr<Monitors>> open(const HostConfig& config, Needs needs);
+    static Result<std::unique_ptr<Monitors>> open(const MachineConfig& config, Needs needs);
     ~Monitors();
     Monitors(const Monitors&) = delete;
     Monitors& operator=(const Monitors&) = delete;

@@ -88,6 +88,17 @@ Result<void> Operator::nmi() { return request(RequestKind::Nmi); }
 
 Result<void> Operator::type(Input input) { return control_.enter(std::move(input)); }
 
+Result<void> Operator::record_start(const std::string& file) {
+    if (control_.mode() == RrMode::Replay) return Error{"this is a replay: what it does is recorded already, in " + control_.rr_file()};
+    if (control_.record_switch() == nullptr) return Error{"the disk images change in this run, so that it cannot be recorded from its start; --rr live keeps them as they are"};
+    return control_.record_switch()->start(file);
+}
+
+Result<void> Operator::record_stop() {
+    if (control_.mode() != RrMode::Record || control_.record_switch() == nullptr) return Error{"this run is not being recorded"};
+    return control_.record_switch()->stop();
+}
+
 Result<void> Operator::set_break(i64 icount) {
     if (control_.travel() == nullptr) return Error{"setting the breakpoint is allowed only in play mode"};
     const u64 now = control_.machine().icount().v;

@@ -47,6 +47,9 @@ class Operator {
     Result<void> nmi();
     Result<void> type(Input input);                      // a key or pointer event
 
+    Result<void> record_start(const std::string& file);
+    Result<void> record_stop();
+
     Result<void> set_break(i64 icount);
     Result<void> delete_break();
     // Whether one can; then, once that was answered, the move itself.

@@ -5,6 +5,7 @@
 
 #include "devices/user_input.h"
 #include "display/image_file.h"
+#include "vmm/monitor/block_info.h"
 
 namespace vmm::monitor {
 namespace {
@@ -42,6 +43,7 @@ constexpr std::string_view kCapabilities[] = {"oob"};
 constexpr Type kCapability{Type::Kind::Enum, "capability", kCapabilities};
 constexpr Type kCapabilityList{.kind = Type::Kind::Array, .name = "capabilities", .element = &kCapability};
 
+constexpr Member kFile[] = {{"filename", &kString}};
 constexpr Member kPosition[] = {{"icount", &kInteger}};
 constexpr Member kSendKey[] = {{"keys", &kKeyList}, {"hold-time", &kInteger, true}};
 constexpr Member kSendEvent[] = {{"device", &kString, true}, {"head", &kInteger, true}, {"events", &kEventList}};
@@ -104,6 +106,8 @@ void query_replay(const Call& c) {
     c->ok(std::move(out));
 }
 
+void record_start(const Call& c) { c->done(c->op.record_start(c->text("filename"))); }
+void record_stop(const Call& c) { c->done(c->op.record_stop()); }
 void replay_break(const Call& c) { c->done(c->op.set_break(c->integer("icount"))); }
 void replay_delete_break(const Call& c) { c->done(c->op.delete_break()); }
 
@@ -121,8 +125,8 @@ void stop(const Call& c) {
 void cont(const Call& c) { c->done(c->op.cont()); }
 
 void quit(const Call& c) {
-    c->ok();
     c->op.quit();
+    c->ok();
 }
 
 void system_reset(const Call& c) { c->done(c->op.reset()); }
@@ -227,6 +231,8 @@ void dump_guest_memory(const Call& c) {
 void query_dump(const Call& c) { c->ok(c->op.dump_object()); }
 void query_dump_capability(const Call& c) { c->ok({{"formats", {"elf"}}}); }
 void query_target(const Call& c) { c->ok({{"arch", "i386"}}); }
+void query_block(const Call& c) { c->ok(blocks(c->op.control().machine(), c->around.drives)); }
+void query_nodes(const Call& c) { c->ok(block_nodes(c->op.control().machine())); }
 void query_uuid(const Call& c) { c->ok({{"UUID", "00000000-0000-0000-0000-000000000000"}}); }
 void query_memory_size(const Call& c) { c->ok({{"base-memory", c->op.control().machine().memory().ram_size()}, {"plugged-memory", 0}}); }
 void nothing(const Call& c) { c->ok(Json::array()); }
@@ -247,12 +253,16 @@ constexpr QmpCommand kCommands[] = {
     {"query-kvm", "whether KVM is there and used", {}, "{enabled: boolean, present: boolean}", Here, query_kvm},
     {"query-chardev", "the character devices", {}, "[{frontend-open: boolean, filename: string, label: string}...]", Here, query_chardev},
     {"query-cpus-fast", "the processors: one", {}, "[{thread-id: integer, props, qom-path, cpu-index: integer, target: string}]", Here, query_cpus_fast},
+    {"query-block", "the drives that the guest has, and the images in them", {}, "[{device: string, removable: boolean, inserted?: {file: string, drv: string, ro: boolean ...} ...}...]", Machine, query_block},
+    {"query-named-block-nodes", "the images", {}, "[{node-name: string, file: string, drv: string, ro: boolean ...}...]", Machine, query_nodes},
     {"query-target", "what the guest's processor is", {}, "{arch: i386}", Here, query_target},
     {"query-uuid", "the machine's UUID: none", {}, "{UUID: string}", Here, query_uuid},
     {"query-memory-size-summary", "RAM, in bytes", {}, "{base-memory: integer, plugged-memory: 0}", Here, query_memory_size},
     {"query-iothreads", "threads of disks that have names: none", {}, "[]", Here, nothing},
     {"query-replay", "where the run is; also while it runs, and while a long move is under way", {},
      "{icount: integer, mode: none|record|play, filename?: string}", Here, query_replay},
+    {"record-start", "records the run into a file, from power-on (not in QEMU)", kFile, "", Machine, record_start},
+    {"record-stop", "gives the recording its end; the run goes on (not in QEMU)", {}, "", Machine, record_stop},
     {"replay-break", "pauses, once, when the run comes to that position; a new one replaces it", kPosition, "", Machine, replay_break},
     {"replay-delete-break", "takes that back", {}, "", Machine, replay_delete_break},
     {"replay-seek", "goes to that position, in either direction, and pauses there; answers at once, STOP comes when it is there", kPosition, "", Machine, replay_seek},

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "vmm/drive_config.h"
 #include "vmm/monitor/command.h"
 #include "vmm/monitor/operator.h"
 #include "vmm/monitor/qmp_schema.h"
@@ -14,6 +15,7 @@ namespace vmm::monitor {
 // What monitors know of the program around them. The functions: any thread.
 struct Surroundings {
     std::string guest_name;
+    std::vector<DriveConfig> drives;
     i64 thread_id = 0;                                   // of the machine thread
     struct Chardev { std::string id, where; };
     std::function<std::vector<Chardev>()> chardevs = [] { return std::vector<Chardev>{}; };

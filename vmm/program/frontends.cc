@@ -8,7 +8,7 @@ namespace vmm {
 Result<std::unique_ptr<Frontends>> Frontends::open(const CommandLine& line, IoThread& io, Control& control, CharDevices& chars, Tell tell) {
     auto made = std::unique_ptr<Frontends>(new Frontends);
     monitor::add_debug_commands(made->commands_);
-    auto monitors = monitor::Monitors::open(line.config.host, {io, control, made->commands_, chars, tell, line.start_paused});
+    auto monitors = monitor::Monitors::open(line.config, {io, control, made->commands_, chars, tell, line.start_paused});
     if (!monitors) return monitors.error();
     made->monitors_ = std::move(*monitors);
     if (line.gdb) {

@@ -180,7 +180,7 @@ int run(CommandLine given, const replay::Recording& recording) {
         if (line != nullptr) line->connect(nullptr);
     screen.reset();
     chars.reset();                           // its thread may still ask to quit, of a machine that is there
-    if (const std::string words = (*past)->last_words(m, given.rrfile); !words.empty()) tell(words);
+    if (const std::string words = (*past)->last_words(); !words.empty()) tell(words);
     for (const std::string& line : (*past)->explanation(config, m)) tell(line);
     if (changes_kept && given.rr == Rr::Record) tell("the disk images are as they were; what the guest wrote to them is in the recording");
     else if (changes_kept && given.rr != Rr::Replay) tell("the disk images are as they were: what the guest wrote to them was held in memory, to go back in it");

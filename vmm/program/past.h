@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Past: what a run remembers of itself, as the options say: nothing, a recording in a file, the recording that is replayed,
-// and, where somebody may want to go back, a timeline over it.
+// and, where somebody may want to go back, a timeline over it. A run with a monitor keeps what entered it (memory: some bytes
+// an event, without bound), so that it can be recorded, from power-on, at any time;
+// not one that changes its images.
 #pragma once
 
 #include <memory>
@@ -11,23 +13,32 @@
 
 namespace vmm {
 
-class Past {
+class Past final : public RecordSwitch {
   public:
-    // `replayed` must outlive it. `open`: told when outputs may leave, and when not.
+    // `line` and `replayed` must outlive it. `open`: told when outputs may leave, and when not.
     static Result<std::unique_ptr<Past>> make(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control,
                                               std::function<void(bool)> open);
     Journal& journal() { return *journal_; }
     // What is to be said at the end; empty: nothing.
-    std::string last_words(const Machine& machine, const std::string& file) const;
+    std::string last_words() const;
     // Of a replay that differed: what running it again says about it. May take as long as the replay did.
     std::vector<std::string> explanation(const MachineConfig& config, Machine& machine) const;
 
-  private:
-    explicit Past(const replay::Recording& replayed) : replayed_(replayed) {}
-    void hold(Machine& machine, Control& control, const replay::Recording& recording, u64 budget, std::function<void(bool)> open);
+    // --- RecordSwitch
+    Result<void> start(const std::string& file) override;
+    Result<void> stop() override;
 
+  private:
+    Past(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control)
+        : line_(line), machine_(machine), control_(control), replayed_(replayed) {}
+    void hold(const replay::Recording& recording, std::function<void(bool)> open);
+    Result<std::unique_ptr<replay::LogWriter>> new_file(const std::string& file) const;
+
+    const CommandLine& line_;
+    Machine& machine_;
+    Control& control_;
     const replay::Recording& replayed_;
-    replay::Recording history_;                          // of a live run
+    replay::Recording history_;                          // of a run that may be gone back in, or recorded later
     std::unique_ptr<replay::LogWriter> log_;
     std::unique_ptr<replay::Recorder> recorder_;
     std::unique_ptr<replay::Replayer> replayer_;
