@@ -95,6 +95,9 @@ void Replayer::arrived(Machine& machine) {
         differs(now, "the recording has an event at " + std::to_string(r_.events[event_].at.v) + " for which the machine was not ready");
     if (const Event* e = next_event(now); e != nullptr && e->kind == EventKind::Disk)
         differs(now, "there disk " + std::to_string(e->disk.disk) + " completed request " + std::to_string(e->disk.id) + ", which is not due here");
+    // A machine never runs past a hash, nor past the end, unless its clock was disturbed.
+    if (now > end_ || (hash_ < r_.hashes.size() && r_.hashes[hash_].at < now))
+        differs(now, "the machine's clock has gone past " + std::to_string(std::min(end_, hash_ < r_.hashes.size() ? r_.hashes[hash_].at : end_).v), {"clock"});
     if (hash_ < r_.hashes.size() && r_.hashes[hash_].at == now) {
         compare(r_.hashes[hash_], machine);
         ++hash_;
