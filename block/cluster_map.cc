@@ -33,13 +33,18 @@ Cluster& ClusterMap::change(u64 number) {
     return own<Cluster>(*slot);
 }
 
-void ClusterMap::visit_slot(const Slot& slot, unsigned level, u64 first, const std::function<void(u64, const Cluster&)>& visit) {
-    if (!slot) return;
+void ClusterMap::visit_slot(const Slot& slot, const Slot* older, unsigned level, u64 first, const std::function<void(u64, const Cluster&)>& visit) {
+    if (!slot || (older != nullptr && slot == *older)) return;
     if (level == 0) return visit(first, *static_cast<const Cluster*>(slot.get()));
     const auto& branch = *static_cast<const Branch*>(slot.get());
-    for (u64 i = 0; i < kFan; ++i) visit_slot(branch.slots[i], level - 1, first << kBits | i, visit);
+    const auto* other = older != nullptr ? static_cast<const Branch*>(older->get()) : nullptr;
+    for (u64 i = 0; i < kFan; ++i) visit_slot(branch.slots[i], other != nullptr ? &other->slots[i] : nullptr, level - 1, first << kBits | i, visit);
 }
 
-void ClusterMap::each(const std::function<void(u64, const Cluster&)>& visit) const { visit_slot(root_, levels_, 0, visit); }
+void ClusterMap::each(const std::function<void(u64, const Cluster&)>& visit) const { visit_slot(root_, nullptr, levels_, 0, visit); }
+
+void ClusterMap::each_since(const ClusterMap& older, const std::function<void(u64, const Cluster&)>& visit) const {
+    visit_slot(root_, older.levels_ == levels_ ? &older.root_ : nullptr, levels_, 0, visit);
+}
 
 }  // namespace vmm::block

@@ -27,6 +27,8 @@ class ClusterMap {
     const Cluster* find(u64 number) const;   // null: nothing of it was written
     Cluster& change(u64 number);             // there from now on
     void each(const std::function<void(u64 number, const Cluster&)>& visit) const;   // in ascending order
+    // Those of this map that may be others than in an older version of it, in ascending order. Looks only at what the two do not share.
+    void each_since(const ClusterMap& older, const std::function<void(u64 number, const Cluster&)>& visit) const;
 
   private:
     static constexpr unsigned kBits = 6;
@@ -35,7 +37,8 @@ class ClusterMap {
     struct Branch {
         std::array<Slot, 1u << kBits> slots;
     };
-    static void visit_slot(const Slot& slot, unsigned level, u64 first, const std::function<void(u64, const Cluster&)>& visit);
+    // `older`: null, or the slot at the same place of another map.
+    static void visit_slot(const Slot& slot, const Slot* older, unsigned level, u64 first, const std::function<void(u64, const Cluster&)>& visit);
 
     unsigned levels_ = 1;                    // of branches
     Slot root_;

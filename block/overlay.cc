@@ -73,6 +73,17 @@ void Overlay::read(const Request& request, Done done) {
                   });
 }
 
+bool Overlay::set(u64 number, u8 present, const u8* data) {
+    if (number >= clusters_of(*base_) || present == 0) return false;
+    Cluster& cluster = v_.map.change(number);
+    cluster.present = present;
+    std::memcpy(cluster.data.data(), data, Cluster::kBytes);
+    v_.hash -= cluster.hash;
+    cluster.hash = hash_of(number, cluster);
+    v_.hash += cluster.hash;
+    return true;
+}
+
 void Overlay::serialize(Archive& ar) {
     u64 count = 0;
     v_.map.each([&count](u64, const Cluster&) { ++count; });
@@ -86,19 +97,14 @@ void Overlay::serialize(Archive& ar) {
         });
         return;
     }
-    const u64 clusters = clusters_of(*base_);
-    v_ = {ClusterMap(clusters), 0};
+    v_ = {ClusterMap(clusters_of(*base_)), 0};
     for (u64 i = 0; i < count && !ar.failed(); ++i) {
         u64 number = 0;
         Cluster cluster;
         ar.field("number", number);
         ar.field("present", cluster.present);
         ar.field("data", cluster.data);
-        if (number >= clusters || v_.map.find(number) != nullptr) ar.fail();
-        if (ar.failed()) return;
-        cluster.hash = hash_of(number, cluster);
-        v_.hash += cluster.hash;
-        v_.map.change(number) = cluster;
+        if (ar.failed() || v_.map.find(number) != nullptr || !set(number, cluster.present, cluster.data.data())) return ar.fail();
     }
 }
 

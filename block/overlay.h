@@ -29,6 +29,8 @@ class Overlay final : public Node {
     Version version() const { return v_; }
     void restore(const Version& version) { v_ = version; }
     u64 content_hash() const { return v_.hash; }
+    // The sectors of `present` become what is in `data` (a whole cluster); other ones of it are the base's. False: there is no such cluster.
+    bool set(u64 number, u8 present, const u8* data);
     void serialize(Archive& ar);                 // all of it
 
   private:

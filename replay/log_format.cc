@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "block/cluster_map.h"
+
 namespace vmm::replay {
 namespace {
 
@@ -396,6 +398,26 @@ bool decode_pages(std::string_view payload, Icount at, const std::function<bool(
     if (payload.size() < 8 || (payload.size() - 8) % kEach != 0 || get_le(payload, 0, 8) != at.v) return false;
     for (std::size_t i = 8; i < payload.size(); i += kEach)
         if (!take(static_cast<u32>(get_le(payload, i, 4)), reinterpret_cast<const u8*>(payload.data() + i + 4))) return false;
+    return true;
+}
+
+std::string begin_clusters(Icount at, u8 disk) {
+    std::string out = begin_pages(at);
+    out.push_back(static_cast<char>(disk));
+    return out;
+}
+
+void add_cluster(std::string& payload, u64 number, u8 present, std::span<const u8> content) {
+    put_le(payload, number, 8);
+    payload.push_back(static_cast<char>(present));
+    payload.append(content.begin(), content.end());
+}
+
+bool decode_clusters(std::string_view payload, Icount at, const std::function<bool(u8 disk, u64 number, u8 present, const u8* content)>& take) {
+    constexpr std::size_t kBegin = 9, kHead = 9, kEach = kHead + block::Cluster::kBytes;
+    if (payload.size() < kBegin || (payload.size() - kBegin) % kEach != 0 || get_le(payload, 0, 8) != at.v) return false;
+    for (std::size_t i = kBegin; i < payload.size(); i += kEach)
+        if (!take(static_cast<u8>(payload[8]), get_le(payload, i, 8), static_cast<u8>(payload[i + 8]), reinterpret_cast<const u8*>(payload.data() + i + kHead))) return false;
     return true;
 }
 

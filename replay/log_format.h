@@ -28,7 +28,7 @@ inline constexpr u64 kHashEvery = u64{1} << 27;          // steps: everything
 inline constexpr u64 kPartsEvery = u64{1} << 24;         // steps: registers and devices
 
 // Types from kFirstSkippable on may be passed over by a reader that does not know them.
-enum class ChunkType : u32 { Header = 1, Events = 2, Hash = 3, End = 4, Parts = 5, Hashes = 6, Index = 128, Image = 129, Pages = 130, Checkpoint = 131 };
+enum class ChunkType : u32 { Header = 1, Events = 2, Hash = 3, End = 4, Parts = 5, Hashes = 6, Index = 128, Image = 129, Pages = 130, Checkpoint = 131, Clusters = 132, DiskCheckpoint = 133 };
 inline constexpr u32 kFirstSkippable = 128;
 
 struct Frame {
@@ -146,6 +146,11 @@ std::optional<CheckpointState> decode_checkpoint(std::string_view payload);
 std::string begin_pages(Icount at);
 void add_page(std::string& payload, u32 page, const u8* content);
 bool decode_pages(std::string_view payload, Icount at, const std::function<bool(u32 page, const u8* content)>& take);
+// Clusters, of what the guest wrote to a disk: position (u64), the disk's number (u8), then number (u64), sectors that it has (u8) and
+// content, again and again.
+std::string begin_clusters(Icount at, u8 disk);
+void add_cluster(std::string& payload, u64 number, u8 present, std::span<const u8> content);
+bool decode_clusters(std::string_view payload, Icount at, const std::function<bool(u8 disk, u64 number, u8 present, const u8* content)>& take);
 std::string encode(const End& end);
 std::optional<End> decode_end(std::string_view payload);
 

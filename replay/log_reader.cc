@@ -26,8 +26,10 @@ void count(Recording& r, const Frame& frame) {
 void take_skippable(Recording& r, std::vector<Packed>& pages, const Packed& chunk, std::string_view bytes) {
     switch (ChunkType{chunk.frame.type}) {
         case ChunkType::Image: r.images.push_back(chunk); return;
-        case ChunkType::Pages: pages.push_back(chunk); return;
-        case ChunkType::Checkpoint: break;
+        case ChunkType::Pages:
+        case ChunkType::Clusters: pages.push_back(chunk); return;
+        case ChunkType::Checkpoint:
+        case ChunkType::DiskCheckpoint: break;
         default: return;
     }
     auto mine = std::exchange(pages, {});

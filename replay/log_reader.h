@@ -22,7 +22,7 @@ struct StoredCheckpoint {
     Icount at{}, base{};
     u64 hash = 0;
     Packed state;
-    std::vector<Packed> pages;
+    std::vector<Packed> pages;            // and clusters
 };
 
 struct Recording {

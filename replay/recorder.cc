@@ -73,7 +73,7 @@ void Recorder::arrived(Machine& machine) {
         next_hash_ += kPartsEvery;
     }
     if (log_ != nullptr && now == next_checkpoint_) {
-        for (auto& chunk : states_->take()) log_->chunk(chunk.type, std::move(chunk.payload), now);
+        states_->take([&](ChunkType type, std::string payload) { log_->chunk(type, std::move(payload), now); });
         next_checkpoint_ += checkpoint_every_;
     }
     if (log_ != nullptr) log_->reached(now);

@@ -129,6 +129,8 @@ const char* chunk_name(u32 type) {
         case ChunkType::Index: return "index";
         case ChunkType::Image: return "images";
         case ChunkType::Pages:
+        case ChunkType::Clusters:
+        case ChunkType::DiskCheckpoint:
         case ChunkType::Checkpoint: return "checkpoints";
     }
     return "unknown";

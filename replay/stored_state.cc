@@ -16,19 +16,18 @@ std::vector<u64> page_hashes(Machine& machine) {
 
 }  // namespace
 
-StateWriter::StateWriter(Machine& machine) : machine_(machine), at_power_on_(page_hashes(machine)), last_(at_power_on_) {}
+bool of_checkpoints(ChunkType type) {
+    return type == ChunkType::Pages || type == ChunkType::Clusters || type == ChunkType::Checkpoint || type == ChunkType::DiskCheckpoint;
+}
 
-std::vector<StateWriter::Chunk> StateWriter::take() {
-    const Icount at = machine_.icount();
-    const bool whole = count_++ % kWhole == 0;
-    if (whole) last_at_.v = CheckpointState::kPowerOn;
-    const std::vector<u64> now = page_hashes(machine_);
-    const std::vector<u64>& base = whole ? at_power_on_ : last_;
-    std::vector<Chunk> out;
+StateWriter::StateWriter(Machine& machine)
+    : machine_(machine), at_power_on_(page_hashes(machine)), disks_at_power_on_(machine.disks().version()), last_(at_power_on_), last_disks_(disks_at_power_on_) {}
+
+void StateWriter::put_pages(Icount at, const std::vector<u64>& now, const std::vector<u64>& base, const std::function<void(ChunkType, std::string)>& put) {
     std::string pages = begin_pages(at);
     const std::size_t empty = pages.size();
     const auto finish = [&] {
-        if (pages.size() > empty) out.push_back({ChunkType::Pages, std::exchange(pages, begin_pages(at))});
+        if (pages.size() > empty) put(ChunkType::Pages, std::exchange(pages, begin_pages(at)));
     };
     for (u32 p = 0; p < now.size(); ++p) {
         if (now[p] == base[p]) continue;
@@ -36,13 +35,42 @@ std::vector<StateWriter::Chunk> StateWriter::take() {
         if (pages.size() > kChunkBytes) finish();
     }
     finish();
+}
+
+void StateWriter::put_clusters(Icount at, const Disks::Version& base, const std::function<void(ChunkType, std::string)>& put) {
+    std::size_t n = 0;
+    for (const auto& queue : machine_.disks().queues()) {
+        if (queue->overlay() == nullptr) continue;
+        const block::ClusterMap& older = base.overlays[n++].map;
+        std::string clusters = begin_clusters(at, queue->number());
+        const std::size_t empty = clusters.size();
+        const auto finish = [&] {
+            if (clusters.size() > empty) put(ChunkType::Clusters, std::exchange(clusters, begin_clusters(at, queue->number())));
+        };
+        queue->overlay()->version().map.each_since(older, [&](u64 number, const block::Cluster& cluster) {
+            if (const block::Cluster* was = older.find(number); was != nullptr && was->hash == cluster.hash) return;
+            add_cluster(clusters, number, cluster.present, cluster.data);
+            if (clusters.size() > kChunkBytes) finish();
+        });
+        finish();
+    }
+}
+
+void StateWriter::take(const std::function<void(ChunkType type, std::string payload)>& put) {
+    const Icount at = machine_.icount();
+    const bool whole = count_++ % kWhole == 0;
+    if (whole) last_at_.v = CheckpointState::kPowerOn;
+    std::vector<u64> now = page_hashes(machine_);
+    put_pages(at, now, whole ? at_power_on_ : last_, put);
+    put_clusters(at, whole ? disks_at_power_on_ : last_disks_, put);
     SaveArchive ar;
     machine_.serialize(ar);
     const auto state = ar.take();
-    out.push_back({ChunkType::Checkpoint, encode(CheckpointState{at, last_at_, machine_.state_hash(), {state.begin(), state.end()}})});
-    last_ = now;
+    last_ = std::move(now);
+    last_disks_ = machine_.disks().version();
+    put(last_disks_.overlays.empty() ? ChunkType::Checkpoint : ChunkType::DiskCheckpoint,
+        encode(CheckpointState{at, last_at_, machine_.state_hash(), {state.begin(), state.end()}}));
     last_at_ = at;
-    return out;
 }
 
 Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& machine) {
@@ -64,10 +92,16 @@ Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& 
         changed.push_back(page);
         return true;
     };
+    const auto restore_cluster = [&machine](u8 disk, u64 number, u8 present, const u8* content) {
+        const auto& queues = machine.disks().queues();
+        return disk < queues.size() && queues[disk]->overlay() != nullptr && queues[disk]->overlay()->set(number, present, content);
+    };
     for (auto c = chain.rbegin(); c != chain.rend(); ++c) {
         for (const Packed& chunk : (*c)->pages) {
             const auto payload = unpack(recording, chunk);
-            if (!payload || !decode_pages(*payload, (*c)->at, restore)) return bad;
+            if (!payload) return bad;
+            const bool clusters = ChunkType{chunk.frame.type} == ChunkType::Clusters;
+            if (clusters ? !decode_clusters(*payload, (*c)->at, restore_cluster) : !decode_pages(*payload, (*c)->at, restore)) return bad;
         }
     }
     for (const u32 page : changed) memory.mark_dirty(page);

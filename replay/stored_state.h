@@ -5,6 +5,7 @@
 #pragma once
 
 #include "replay/log_reader.h"
+#include "vmm/disks.h"
 #include "vmm/machine.h"
 
 namespace vmm::replay {
@@ -14,22 +15,26 @@ class StateWriter {
   public:
     static constexpr unsigned kWhole = 16;
 
-    struct Chunk {
-        ChunkType type;
-        std::string payload;
-    };
     // The machine at power-on.
     explicit StateWriter(Machine& machine);
-    // At a boundary, before the inputs of its position. In the order in which they belong into the file.
-    std::vector<Chunk> take();
+    // At a boundary, before the inputs of its position. `put` gets the chunks one by one, in the order in which they belong into the file.
+    void take(const std::function<void(ChunkType type, std::string payload)>& put);
 
   private:
+    void put_pages(Icount at, const std::vector<u64>& now, const std::vector<u64>& base, const std::function<void(ChunkType, std::string)>& put);
+    void put_clusters(Icount at, const Disks::Version& base, const std::function<void(ChunkType, std::string)>& put);
+
     Machine& machine_;
     const std::vector<u64> at_power_on_;     // hash of each page
+    const Disks::Version disks_at_power_on_;
     std::vector<u64> last_;
+    Disks::Version last_disks_;
     Icount last_at_{CheckpointState::kPowerOn};
     unsigned count_ = 0;
 };
+
+// Is it a part of a checkpoint?
+bool of_checkpoints(ChunkType type);
 
 // Into a machine of the recording's configuration that has not run yet. `n`: of Recording::checkpoints.
 Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& machine);

@@ -76,18 +76,17 @@ Result<Verdict> verify(const Recording& recording, const MachineConfig& config, 
 Result<std::size_t> add_checkpoints(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to, u64 every) {
     auto made = Execution::create(recording, config);
     if (!made) return made.error();
-    if (!config.images.empty()) return Error{path + ": has disks; checkpoints in recordings with disks are not available yet"};
     Execution& run = **made;
     StateWriter writer(run.machine());
     auto rewrite = Rewrite::begin(path, recording, to);
     if (!rewrite) return rewrite.error();
-    if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Pages && type != ChunkType::Checkpoint; }); !ok) return ok.error();
+    if (auto ok = (*rewrite)->copy([](ChunkType type) { return !of_checkpoints(type); }); !ok) return ok.error();
     std::size_t count = 0;
     const Icount end = run.replayer().end_position();
     for (Icount at{every}; at < end; at += every) {
         run.run_to(at);
         if (run.position() != at || run.replayer().outcome() != Replayer::Outcome::Running) break;
-        for (const auto& chunk : writer.take()) (*rewrite)->add(chunk.type, chunk.payload);
+        writer.take([&](ChunkType type, std::string payload) { (*rewrite)->add(type, payload); });
         ++count;
     }
     run.run();

@@ -155,7 +155,6 @@ Result<void> complete(OptionState& s) {
     if (!needs_file && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
     if (!s.line.image_places.empty() && s.line.rr != Rr::Replay) return Error{"--image goes with -rr replay"};
     if (auto ok = place_drives(s); !ok) return ok;
-    if (s.line.rr_checkpoint_every != 0 && !s.line.config.images.empty()) return Error{"-rr-checkpoint-every: not available yet with disks"};
     auto& c = s.line.config;
     auto& host = c.host;
     const auto uses_stdio = [&] {
