@@ -4,18 +4,21 @@
 the host, some programs killed at a random moment. A replay has to be identical (every hash, and the state at the end: memory, registers,
 devices, screen) and to print the same bytes. A failed case's recording is kept, and its name printed.
 
-    soak_recordings.py VMM [--other VMM] [--guest firmware|kernel|busybox] [--cases N] [--first N] [--seed N]
+    soak_recordings.py VMM [--other VMM] [--guest firmware|kernel|busybox|disk|installer] [--cases N] [--first N] [--seed N] [--longest SECONDS]
 
-Case n has guest n modulo their number, where --guest does not name one. VMM_SOAK_SEED, _FIRST, _CASES, _GUEST and _OTHER say the same.
---other: another build, in which each recording is replayed as well. Missing: guests on disks."""
+Case n has guest n modulo their number, where --guest does not name one. VMM_SOAK_SEED, _FIRST, _CASES, _GUEST, _OTHER and _LONGEST say the same.
+--other: another build, in which each recording is replayed as well. `disk` is Debian on its disk (whose image stays as it is), and where it gets as
+far as the login, somebody works there; `installer` is Debian's, with an empty disk. Both end, or are killed, at a random moment within --longest
+(60 s of host time): a boot to the login takes about 20 s of a quiet host, an hour's run would take as long to replay."""
 import argparse, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-GUESTS = ["firmware", "kernel", "busybox"]
+GUESTS = ["firmware", "kernel", "busybox", "disk", "installer"]
 KEYS = ["a", "x", "1", "esc", "ret", "spc", "f12", "up", "shift-a", "ctrl-c", "alt-f1"]
 WORDS = ["echo $((6*7))", "ls /", "cat /proc/interrupts", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; echo $i", "sleep 0.3", "date", "ps",
          "sha1sum /bin/busybox", "dmesg | tail -n 3", "cat /proc/meminfo | head -n 5"]
+WORK = ["dd if=/dev/urandom of=noise bs=64k count=40; sync", "sha256sum noise; date", "cp -r /etc copy && rm -r copy; sync", "find /usr -name '*.gz' | wc -l", "df; mount | head -n 3"]
 QUIET = ["-monitor", "none", "-display", "none"]
 
 
@@ -123,9 +126,39 @@ def busybox(run):
         run.wait(0.5)
 
 
-def options(guest, guests):
+def disk(run):
+    said = 0
+    while b"login: " not in run.printed():                 # the end comes by itself: the time that a case has
+        if b"kernel without PAE" in run.printed() and not said:
+            said = 1
+            run.type("\r")
+        run.fidget()
+    run.type("\nroot\n")
+    run.wait(1)
+    run.type("vmm\n")
+    while True:
+        run.type(run.pace.choice(WORK) + "\n")
+        run.wait(run.pace.random() * 3)
+
+
+def installer(run):
+    while True:                                            # through its menus: arrows, tab, enter
+        run.fidget()
+        run.type(run.pace.choice(["\r", "\t", "\x1b[A", "\x1b[B", "\r"]))
+        run.wait(run.pace.random() * 2)
+
+
+def options(guest, guests, directory):
     if guest == "firmware":
         return ["-m", "64"]
+    if guest == "disk":
+        return ["-m", "256", "-no-reboot", "-drive", f"file={guests}/debian.img,format=raw,snapshot=on"]
+    if guest == "installer":
+        empty = directory / "empty.img"
+        empty.touch()
+        os.truncate(empty, 1 << 30)
+        return ["-m", "256", "-no-reboot", "-drive", f"file={empty},format=raw,snapshot=on", "-kernel", guests / "installer-linux", "-initrd", guests / "installer-initrd.gz",
+                "-append", "console=ttyS0 priority=low"]
     linux = ["-no-reboot", "-kernel", guests / "vmlinuz-686", "-append"]
     if guest == "kernel":
         return [*linux, "console=ttyS0 panic=-1 quiet"]
@@ -147,20 +180,27 @@ def case(arguments, n, guests, directory):
     """None, or what went wrong."""
     pace = random.Random(f"{arguments.seed} {n}")
     guest = arguments.guest or GUESTS[n % len(GUESTS)]
+    if guest == "disk" and not (guests / "debian.img").exists():
+        print(f"case {n}: SKIPPED: " + (guests / "debian.skipped").read_text().strip(), flush=True)
+        return None
+    endless = guest in ("disk", "installer")               # quit at a random moment where they are not killed
     killed = pace.random() < 0.4
-    longest = {"firmware": 8, "kernel": 20, "busybox": 40}[guest]
+    longest = {"firmware": 8, "kernel": 20, "busybox": 40}.get(guest, arguments.longest)
+    seconds = 0.5 + pace.random() * longest if killed or endless else 300
     over = threading.Event()
     other = threading.Thread(target=load, args=(random.Random(pace.random()), over))
     other.start()
     run = None
     try:
-        run = Recorded(arguments.vmm, options(guest, guests), directory, pace, 0.5 + pace.random() * longest if killed else 300)
+        run = Recorded(arguments.vmm, options(guest, guests, directory), directory, pace, seconds)
         globals()[guest](run)
     except Over:
         if run is None:
             return "it did not start: " + (directory / "errors").read_text(errors="replace")
         if killed or run.vm.poll() is not None:
             run.vm.kill()
+        elif endless:
+            run.qmp.sendall(b'{"execute": "quit"}\n')
         else:
             run.vm.terminate()                             # as a user would end what hangs
     finally:
@@ -192,6 +232,7 @@ def main():
     parser.add_argument("--guest", choices=GUESTS, default=said("GUEST"))
     parser.add_argument("--seed", type=int, default=int(said("SEED", 1)))
     parser.add_argument("--first", type=int, default=int(said("FIRST", 0)))
+    parser.add_argument("--longest", type=int, default=int(said("LONGEST", 60)))
     parser.add_argument("--cases", type=int, default=int(said("CASES", 1)))
     arguments = parser.parse_args()
     guests = Path(subprocess.run([ROOT / "tools" / "guests", "--path"], check=True, capture_output=True, text=True).stdout.split("\n")[0])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small guest that remembers when it saw what: whatever comes to it from outside goes, with the time at which it looked, into a
 // sum that is never reset. It polls its serial port, keyboard, mouse, power button, a word of memory and a register, counts NMIs,
-// reads sector after sector of its disk, and now and then waits for a tick. So an input that is missing, another one, or comes at
+// reads sector after sector of its disk, from 65537 on, and now and then waits for a tick. So an input that is missing, another one, or comes at
 // another time is seen for ever after.
 #include "rom.inc"
         .equ    kSum, 0x604
@@ -165,7 +165,7 @@ read_sector:
         mov     %ah, %al
         out     %al, %dx
         inc     %dx
-        xor     %al, %al
+        mov     $1, %al
         out     %al, %dx
         inc     %dx
         mov     $0xe0, %al

@@ -12,12 +12,18 @@
 
 namespace vmm::testing {
 
-// A disk in whose sectors every word is another one.
+// A disk of 64 MiB with 1 MiB at sector 65536 in which every word is another one. What a recording knows of an image, its samples, has
+// none of the first 1000 sectors of that.
 struct WitnessDisk : Temp {
+    static constexpr u64 kFirst = 65536;
     WitnessDisk() {
         std::vector<u32> words(1u << 18);
         for (u32 i = 0; i < words.size(); ++i) words[i] = i * 2654435761u;
-        std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(words.size() * 4));
+        std::ofstream out(path, std::ios::binary);
+        out.seekp(kFirst * 512);
+        out.write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(words.size() * 4));
+        out.close();
+        std::filesystem::resize_file(path, 64u << 20);
     }
 };
 
@@ -31,7 +37,7 @@ inline MachineConfig witness_config(const std::string& image) {
 // first, and the machine pauses for a second then.
 inline replay::Recording record_witness(MachineConfig config, u64 until, bool late, const std::string& to = {}, u64 checkpoint_every = 0) {
     if (late) {
-        config.images[0].faults = "read:40:eio:1+read:90:eio:1";
+        config.images[0].faults = "read:65580:eio:1+read:65630:eio:1";
         config.images[0].on_read_error = block::OnError::Stop;
     }
     u64 next = 1'000'000;
