@@ -102,6 +102,8 @@ class Session : public std::enable_shared_from_this<Session> {
     void attached(std::string_view);
     void offsets(std::string_view);
     void monitor_command(std::string_view text);
+    void set_flushes(std::string_view);
+    void hint(Icount before);
     void physical_mode(std::string_view);
     void set_physical_mode(std::string_view text);
     void step_bits(std::string_view);
@@ -120,6 +122,7 @@ class Session : public std::enable_shared_from_this<Session> {
     bool moving_ = false;                        // gdb waits for a stop reply
     bool commanding_ = false;                    // ... or for a monitor command
     bool physical_ = false;
+    bool flushes_ = false;                       // gdb reads its registers anew after monitor commands, or was told to
     bool says_swbreak_ = false, says_hwbreak_ = false;
 };
 

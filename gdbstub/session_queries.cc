@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Session: what can be asked for, the general queries, QEMU's own, monitor commands; and the table of all verbs.
 #include <algorithm>
+#include <utility>
 
 #include "gdbstub/packet.h"
 #include "gdbstub/session.h"
@@ -47,6 +48,7 @@ const Session::Verb* Session::find_verb(std::string_view payload) {
         {"qSymbol:", false, &Session::accept},
         {"qOffsets", true, &Session::offsets},
         {"qRcmd,", false, &Session::monitor_command},
+        {"Qvmm.Flushes:", false, &Session::set_flushes},
         {"qqemu.PhyMemMode", true, &Session::physical_mode},
         {"Qqemu.PhyMemMode:", false, &Session::set_physical_mode},
         {"qqemu.sstepbits", true, &Session::step_bits},
@@ -98,17 +100,30 @@ void Session::monitor_command(std::string_view text) {
     if (!bytes) return malformed();
     sync_points();                               // gdb took its own away before it asked
     commanding_ = true;
+    const Icount before = control_.machine().icount();
     monitor::Context context{control_,
                              [weak = weak_from_this()](std::string_view piece) {
                                  if (const auto self = weak.lock()) self->console(piece);
                              },
-                             [weak = weak_from_this()] {
+                             [weak = weak_from_this(), before] {
                                  const auto self = weak.lock();
                                  if (!self) return;
                                  self->commanding_ = false;
+                                 self->hint(before);
                                  self->ok();
                              }};
     commands_.run({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, context);
+}
+
+// gdb cannot be told that the machine is elsewhere.
+void Session::hint(Icount before) {
+    if (control_.machine().icount() == before || std::exchange(flushes_, true)) return;
+    console("(gdb's registers are those of before: 'maintenance flush register-cache', or 'source tools/gdb/vmm.gdb' once, which sees to it)\n");
+}
+
+void Session::set_flushes(std::string_view) {
+    flushes_ = true;
+    ok();
 }
 
 // --- QEMU's own ------------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ inline constexpr u64 kHashEvery = u64{1} << 27;          // steps: everything
 inline constexpr u64 kPartsEvery = u64{1} << 24;         // steps: registers and devices
 
 // Types from kFirstSkippable on may be passed over by a reader that does not know them.
-enum class ChunkType : u32 { Header = 1, Events = 2, Hash = 3, End = 4, Parts = 5, Hashes = 6, Index = 128, Image = 129, Pages = 130, Checkpoint = 131, Clusters = 132, DiskCheckpoint = 133 };
+enum class ChunkType : u32 { Header = 1, Events = 2, Hash = 3, End = 4, Parts = 5, Hashes = 6, Index = 128, Image = 129, Pages = 130, Checkpoint = 131, Clusters = 132, DiskCheckpoint = 133,
+                              Bookmark = 140 };
 inline constexpr u32 kFirstSkippable = 128;
 
 struct Frame {

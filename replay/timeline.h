@@ -59,6 +59,7 @@ class Timeline final : public Journal, public TimeTravel {
     Icount begin() const override { return kept_.begin()->first; }
     std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(head()); }
     Icount head() const override { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
+    Icount passed() const override { return furthest_; }
     Result<void> seek(Icount position) override;
     PauseEvent back(const Go& go, const DebugPoints& points) override;
     std::optional<Icount> branch() const override;

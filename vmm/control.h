@@ -14,9 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "vmm/bookmarks.h"
 #include "vmm/debug_points.h"
 #include "vmm/cpu_state.h"
 #include "vmm/machine.h"
+#include "vmm/printed_text.h"
 #include "vmm/result.h"
 
 namespace vmm {
@@ -65,6 +67,7 @@ class TimeTravel {
     virtual Icount begin() const = 0;                     // the first position that can be gone back to
     virtual std::optional<Icount> end_position() const = 0; // of a replay: where the recording ends
     virtual Icount head() const = 0;                      // the last position that can be gone to: the end, or how far a live run came
+    virtual Icount passed() const = 0;                    // everything before this was run through
     virtual Result<void> seek(Icount position) = 0;       // exactly there, with no stop on the way
     virtual PauseEvent back(const Go& go, const DebugPoints& points) = 0;
     // A write to the guest opened a branch, which leaves the recording as it was. Any move back, seek or rejoin() ends it.
@@ -114,6 +117,8 @@ class Control {
     // Null: this run cannot go back (`why_not_back()` says why, for people).
     TimeTravel* travel() { return travel_; }
     const std::string& why_not_back() const { return why_not_; }
+    Bookmarks& bookmarks() { return bookmarks_; }
+    PrintedText& printed() { return printed_; }           // up to travel()->passed()
     // Exactly to a position, at once; then paused.
     Result<void> seek(Icount position);
     // QMP's replay-break: one position at which a forward move pauses (Pause::Position).
@@ -156,6 +161,8 @@ class Control {
     std::atomic<RrMode> mode_;
     std::string rr_file_;                                 // under mutex_
     DebugPoints points_;
+    Bookmarks bookmarks_;
+    PrintedText printed_;
     TimeTravel* travel_ = nullptr;
     RecordSwitch* record_switch_ = nullptr;
     std::function<void(Input)> write_;

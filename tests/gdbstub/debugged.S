@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bare guest to be debugged. It counts at `counter` for ever; each round reads `looked_at`, writes `both` through a read and
 // a write, and adds up the bytes of its own routine `bump` into `own_sum`. Every 256 rounds it writes `rarely`.
+// Then it prints "rarely X" on the first serial port, X a letter from A to P that goes round.
 // `leave` ends it with status 7; nothing goes there by itself.
 #include "rom.inc"
         .set counter,   0x20000
@@ -9,7 +10,7 @@
         .set own_sum,   0x2000c
         .set rarely,    0x20010
         .cfi_sections .debug_frame
-        .globl main, loop, main_rarely, bump, bump_end, look, change, own, leave
+        .globl main, loop, main_rarely, bump, bump_end, look, change, own, printed, leave
         .type main, @function
         .cfi_startproc
 main:   fninit
@@ -23,6 +24,7 @@ loop:   call bump
         jnz loop
 main_rarely:
         incl rarely
+        call say
         jmp loop
         .cfi_endproc
         .size main, . - main
@@ -64,6 +66,27 @@ own:    mov $bump, %esi
         ret
         .cfi_endproc
         .size own, . - own
+
+        .type say, @function
+        .cfi_startproc
+say:    mov $text, %esi
+        mov $0x3f8, %edx
+1:      lodsb
+        test %al, %al
+        jz 2f
+        out %al, (%dx)
+        jmp 1b
+2:      mov rarely, %al
+        and $15, %al
+        add $'A', %al
+        out %al, (%dx)
+printed:
+        mov $10, %al
+        out %al, (%dx)
+        ret
+        .cfi_endproc
+        .size say, . - say
+text:   .asciz "rarely "
 
 leave:  EXIT 3
         END_OF_ROM

@@ -278,7 +278,7 @@ class Monitor(Debugged):
         _, gdb = self.at_main()
         self.assertRegex(gdb("monitor when"), r"^icount \d+, ")
         self.assertIn("unknown command 'whem'; did you mean when?", gdb("monitor whem"))
-        self.assertIn("seek N|+N|-N|start|end -- ", gdb("monitor help"))
+        self.assertIn("seek N|+N|-N|start|end|[next|last] TEXT -- ", gdb("monitor help"))
 
     def test_qemus_packets(self):
         _, gdb = self.at_main()
@@ -301,7 +301,87 @@ class Monitor(Debugged):
         self.assertIn(f"held from 0 to {end}, the end of the recording", gdb("monitor when"))
         self.assertEqual(self.icount(gdb("monitor seek start")), 0)
         self.assertIn("Error: the recording ends at icount", gdb(f"monitor seek {end + 1}"))
-        self.assertIn("Error: 'x' is no position", gdb("monitor seek x"))
+        self.assertIn("Error: '+' is no position", gdb("monitor seek +"))
+
+    def test_a_text_is_gone_to_where_it_was_printed(self):
+        _, gdb = self.replay(self.recording())
+        gdb(f"source {MACROS}")
+        shown = []
+        for letter in "BCD":
+            self.assertIn(", eip", gdb(f"monitor seek rarely {letter}"))
+            # Right after the character went out.
+            self.assertEqual((gdb.value("$eip"), gdb.value("$al")), (gdb.value("&printed"), ord(letter)))
+            shown.append(gdb.value(f"*(int*){RARELY}"))
+        self.assertEqual(shown, [1, 2, 3])
+        gdb("monitor seek rarely B")                     # the next one: it went round
+        self.assertEqual(gdb.value(f"*(int*){RARELY}"), 17)
+        gdb("monitor seek last rarely D")
+        self.assertEqual(gdb.value(f"*(int*){RARELY}"), 3)
+        before = self.icount(gdb("monitor when"))
+        self.assertEqual(gdb("monitor seek last rarely Q"), "Error: 'rarely Q' was not printed before here")
+        self.assertIn("Error: 'rarely Q' is not printed after here", gdb("monitor seek rarely Q"))
+        self.assertEqual(self.icount(gdb("monitor when")), before)
+
+    def test_a_text_of_a_live_run(self):
+        _, gdb = self.at_main()
+        gdb("break *printed")
+        for _ in range(3):
+            gdb("continue")
+        gdb(f"source {MACROS}")
+        gdb("monitor seek last rarely B")
+        self.assertEqual((gdb.value("$eip"), gdb.value(f"*(int*){RARELY}")), (gdb.value("&printed"), 1))
+
+    def test_registers_are_those_of_the_new_position_with_the_macros_and_a_hint_comes_without(self):
+        _, gdb = self.replay(self.recording())
+        first = gdb.value("$eip")
+        self.assertIn("tools/gdb/vmm.gdb", gdb("monitor seek rarely B"))
+        self.assertNotIn("tools/gdb/vmm.gdb", gdb("monitor seek rarely C"))
+        gdb("monitor seek start")
+        gdb(f"source {MACROS}")
+        gdb("monitor when")
+        self.assertEqual(gdb.value("$eip"), first)
+        self.assertIn("say ()", gdb("monitor seek rarely B"))
+        self.assertEqual(gdb.value("$eip"), gdb.value("&printed"))
+        self.assertRegex(gdb("x/i $pc"), r"=> 0x\w+ <printed>:\s+mov +\$0xa,%al")
+
+    def test_bookmarks_are_kept_in_the_file(self):
+        path = self.recording()
+        vmm, gdb = self.replay(path)
+        gdb("monitor seek 70000")
+        self.assertIn("bookmark before it breaks: icount 70000, ", gdb("monitor bookmark before it breaks"))
+        gdb("monitor seek 5000")
+        gdb("monitor bookmark early")
+        gdb("monitor checkpoint")
+        gdb("monitor bookmark wrong")
+        gdb("monitor delete-bookmark wrong")
+        self.assertIn("Error: bookmark NAME", gdb("monitor bookmark 12"))
+        gdb("kill")
+        vmm.wait()
+        _, again = self.replay(path)
+        self.assertEqual(again("monitor bookmarks"), "checkpoint 1: icount 5000\nbookmark early: icount 5000\nbookmark before it breaks: icount 70000")
+        self.assertEqual(self.icount(again("monitor restart before it breaks")), 70000)
+        self.assertEqual(self.icount(again("monitor restart 1")), 5000)
+        # The recording itself is as good as it was.
+        self.assertIn("No more reverse-execution history", again("continue"))
+        self.assertIn(b"ended by quit", subprocess.run([VMM, "rr", "info", path], capture_output=True, check=True).stdout)
+
+    def test_bookmarks_of_a_recording_being_made(self):
+        path = self.directory / "live.rr"
+        vmm, gdb = self.at_main("--rr", "record", "--rrfile", str(path))
+        at = self.icount(gdb("monitor bookmark main"))
+        gdb("kill")
+        vmm.wait()
+        _, again = self.replay(path)
+        self.assertEqual(self.icount(again("monitor restart main")), at)
+        self.assertIn("No more reverse-execution history", again("continue"))
+
+    def test_a_file_that_cannot_be_written_keeps_its_bookmarks_for_the_session(self):
+        path = self.recording()
+        with open(path, "r+b") as file:
+            file.truncate(path.stat().st_size - 3)       # inside its last chunk
+        _, gdb = self.replay(path)
+        self.assertRegex(gdb("monitor bookmark here"), "kept until the program ends: .*is cut inside a chunk")
+        self.assertIn("bookmark here: icount 0", gdb("monitor bookmarks"))
 
     def test_registers_are_those_of_the_new_position_with_the_macros(self):
         _, gdb = self.replay(self.recording())

@@ -86,7 +86,7 @@ class Live(unittest.TestCase):
         old, new = (int(re.search(which + r" value = (\d+)", text).group(1)) for which in ("Old", "New"))
         self.assertGreater(new, old)
         self.gdb("delete")
-        said = self.gdb(f"monitor last-write {jiffies - PAGE_OFFSET:#x} 4 phys")
+        said = self.gdb(f"monitor last-write {jiffies - PAGE_OFFSET:#x} 4 phys").splitlines()[0]
         self.assertRegex(said, rf"^icount \d+, eip 0xc.*: {old:#010x} -> {new:#010x}$")
         self.assertEqual(self.gdb(f"monitor next-write {jiffies:#x}"), said)
         self.gdb("maintenance flush register-cache")

@@ -21,6 +21,11 @@ class VmmHooks:
             return None
 
     def enter(self):
+        # So that vmm does not say what is done here.
+        try:
+            self.quietly("maintenance packet Qvmm.Flushes:1")
+        except gdb.error:
+            pass
         self.before = self.pc()
 
     def leave(self):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Monitor commands about where the machine is in time.
+#include <algorithm>
 #include <cstdio>
-#include <memory>
 
 #include "vmm/monitor/debug_commands.h"
 #include "vmm/tcg/translator.h"
@@ -59,42 +59,99 @@ Result<Icount> position(Control& control, const std::string& text) {
     return Icount{plus ? now + n : n};
 }
 
+// Further than was run through there may be more text: on in pieces, until it is there.
+Result<Icount> next_printed(Control& control, const std::string& text) {
+    constexpr u64 kPiece = 500'000'000;
+    const Icount from = control.machine().icount();
+    for (;;) {
+        if (const auto at = control.printed().next(text, from)) return *at;
+        TimeTravel& travel = *control.travel();
+        if (travel.passed() >= travel.head()) break;
+        if (auto done = control.seek(std::min(travel.head(), travel.passed() + kPiece)); !done) return done.error();
+    }
+    if (auto done = control.seek(from); !done) return done.error();
+    return Error{"'" + text + "' is not printed after here; 'seek last TEXT' looks before here"};
+}
+
+Result<Icount> printed(Control& control, const std::string& text, bool before) {
+    if (control.travel() == nullptr) return Error{control.why_not_back()};
+    if (control.travel()->branch()) return Error{"this is a branch; 'rejoin' goes back to the recording"};
+    if (text.empty()) return Error{"the text is missing"};
+    if (!before) return next_printed(control, text);
+    if (const auto at = control.printed().last(text, control.machine().icount())) return *at;
+    return Error{"'" + text + "' was not printed before here"};
+}
+
 Result<Outcome> seek(const Context& c, Args args) {
-    if (args.size() != 1 || args[0].empty()) return Error{"seek N, +N, -N, start or end"};
+    if (args.empty() || args[0].empty()) return Error{"seek N, +N, -N, start, end, or TEXT that was printed; 'last TEXT' looks back, 'next TEXT' on"};
     if (c.control.move()) return Error{"the machine is running; stop it first"};
-    const auto to = position(c.control, args[0]);
+    const bool next = args.size() > 1 && args[0] == "next", last = args.size() > 1 && args[0] == "last";
+    const bool number = args[0].find_first_not_of("+-0123456789") == std::string::npos || args[0] == "start" || args[0] == "end";
+    const auto to = args.size() == 1 && number ? position(c.control, args[0])
+                                               : printed(c.control, join(args.subspan(next || last ? 1 : 0)), last);
     if (!to) return to.error();
     if (auto done = c.control.seek(*to); !done) return done.error();
     c.print(here(c.control));
     return Outcome::Done;
 }
 
-// Positions with a number, to come back to. What makes coming back quick is the timeline's business.
-class Marks {
-  public:
-    Result<Outcome> add(const Context& c) {
-        if (c.control.travel() == nullptr) return Error{c.control.why_not_back()};
-        at_.push_back(c.control.machine().icount());
-        c.print("checkpoint " + number(at_.size()) + ": " + here(c.control));
-        return Outcome::Done;
-    }
-    Result<Outcome> list(const Context& c) const {
-        for (std::size_t i = 0; i < at_.size(); ++i) c.print("checkpoint " + number(i + 1) + ": icount " + number(at_[i].v) + "\n");
-        if (at_.empty()) c.print("no checkpoints\n");
-        return Outcome::Done;
-    }
-    Result<Outcome> restart(const Context& c, Args args) const {
-        std::size_t n = 0;
-        if (args.size() == 1 && args[0].size() < 9 && args[0].find_first_not_of("0123456789") == std::string::npos) n = std::stoul(args[0]);
-        if (n == 0 || n > at_.size()) return Error{"restart N: the number of a checkpoint; 'checkpoints' lists them"};
-        if (auto done = c.control.seek(at_[n - 1]); !done) return done.error();
-        c.print(here(c.control));
-        return Outcome::Done;
-    }
+// Bookmarks. A checkpoint is one whose name is a number. What makes coming back quick is the timeline's business.
+bool is_number(const std::string& name) { return name.size() < 9 && name.find_first_not_of("0123456789") == std::string::npos; }
+std::string title(const std::string& name) { return (is_number(name) ? "checkpoint " : "bookmark ") + name; }
 
-  private:
-    std::vector<Icount> at_;
-};
+Result<Outcome> set_mark(const Context& c, const std::string& name) {
+    if (c.control.travel() == nullptr) return Error{c.control.why_not_back()};
+    if (c.control.travel()->branch()) return Error{"this is a branch, which ends with the next move back; 'rejoin' goes back to the recording"};
+    const auto kept = c.control.bookmarks().set({name, c.control.machine().icount()});
+    c.print(title(name) + ": " + here(c.control));
+    if (!kept) c.print("kept until the program ends: " + kept.error().text + "\n");
+    return Outcome::Done;
+}
+
+Result<Outcome> checkpoint(const Context& c, Args) {
+    u64 last = 0;
+    for (const auto& [name, at] : c.control.bookmarks().all())
+        if (is_number(name)) last = std::max<u64>(last, std::stoul(name));
+    return set_mark(c, number(last + 1));
+}
+
+Result<Outcome> bookmark(const Context& c, Args args) {
+    const std::string name = join(args);
+    if (name.empty() || is_number(name)) return Error{"bookmark NAME: a name that is no number"};
+    if (name.size() > Bookmarks::kLongestName) return Error{"the name is longer than " + number(Bookmarks::kLongestName) + " characters"};
+    return set_mark(c, name);
+}
+
+Result<Outcome> delete_bookmark(const Context& c, Args args) {
+    const std::string name = join(args);
+    if (!c.control.bookmarks().all().contains(name)) return Error{"there is no bookmark '" + name + "'; 'bookmarks' lists them"};
+    if (auto kept = c.control.bookmarks().remove(name); !kept) c.print("gone until the program ends: " + kept.error().text + "\n");
+    return Outcome::Done;
+}
+
+Result<Outcome> list_marks(const Context& c, bool numbers) {
+    std::vector<std::pair<Icount, std::string>> found;
+    for (const auto& [name, at] : c.control.bookmarks().all())
+        if (!numbers || is_number(name)) found.emplace_back(at, name);
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.first, a.second.size()) < std::pair(b.first, b.second.size()) ||
+               (std::pair(a.first, a.second.size()) == std::pair(b.first, b.second.size()) && a.second < b.second);
+    });
+    for (const auto& [at, name] : found) c.print(title(name) + ": icount " + number(at.v) + "\n");
+    if (found.empty()) c.print(numbers ? "no checkpoints\n" : "no bookmarks\n");
+    return Outcome::Done;
+}
+
+Result<Outcome> restart(const Context& c, Args args) {
+    const std::string name = join(args);
+    const auto& all = c.control.bookmarks().all();
+    const auto it = all.find(name);
+    if (it == all.end()) return Error{"restart N, or the name of a bookmark; 'bookmarks' lists them"};
+    if (c.control.move()) return Error{"the machine is running; stop it first"};
+    if (auto done = c.control.seek(it->second); !done) return done.error();
+    c.print(here(c.control));
+    return Outcome::Done;
+}
 
 Result<Outcome> rejoin(const Context& c, Args) {
     TimeTravel* travel = c.control.travel();
@@ -111,12 +168,14 @@ Result<Outcome> rejoin(const Context& c, Args) {
 
 void add_time_commands(CommandTable& table) {
     table.add({"when", "", "where the machine is in time, and what of it can be gone to", when});
-    table.add({"seek", "N|+N|-N|start|end", "to that icount, exactly", seek});
+    table.add({"seek", "N|+N|-N|start|end|[next|last] TEXT", "to that icount, exactly, or to where the text was printed", seek});
     table.add({"rejoin", "", "from a branch, which a write to the guest opened, back to where it left the recording", rejoin});
-    const auto marks = std::make_shared<Marks>();
-    table.add({"checkpoint", "", "remembers where the machine is", [marks](const Context& c, Args) { return marks->add(c); }});
-    table.add({"checkpoints", "", "lists what was remembered", [marks](const Context& c, Args) { return marks->list(c); }});
-    table.add({"restart", "N", "to a checkpoint", [marks](const Context& c, Args args) { return marks->restart(c, args); }});
+    table.add({"checkpoint", "", "remembers where the machine is, by a number", checkpoint});
+    table.add({"checkpoints", "", "lists what was remembered by number", [](const Context& c, Args) { return list_marks(c, true); }});
+    table.add({"bookmark", "NAME", "remembers where the machine is, by a name, in the recording's file", bookmark});
+    table.add({"bookmarks|info bookmarks", "", "lists bookmarks and checkpoints", [](const Context& c, Args) { return list_marks(c, false); }});
+    table.add({"delete-bookmark", "NAME", "forgets a bookmark or checkpoint", delete_bookmark});
+    table.add({"restart", "N|NAME", "to a checkpoint or bookmark", restart});
 }
 
 }  // namespace vmm::monitor

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "replay/bookmark_file.h"
 #include "replay/explain.h"
 #include "replay/session.h"
 #include "vmm/monitor/machine_commands.h"
@@ -14,9 +15,12 @@ Result<std::unique_ptr<Past>> Past::make(const CommandLine& line, const replay::
     std::unique_ptr<Past> past(new Past(line, replayed, machine, control));
     past->looked_at_ = line.gdb.has_value() || !line.config.host.monitors.empty() || !line.config.host.qmps.empty();
     if (line.rr == Rr::Replay) {
+        for (const Bookmark& bookmark : replay::read_bookmarks(line.rrfile)) control.bookmarks().load(bookmark);
+        control.bookmarks().set_keep([file = line.rrfile](const Bookmark& bookmark, bool gone) { return replay::append_bookmark(file, bookmark, gone); });
         past->hold(replayed, std::move(open));
         return past;
     }
+    control.bookmarks().set_keep([past = past.get()](const Bookmark& bookmark, bool gone) { return past->keep(bookmark, gone); });
     if (line.rr == Rr::Record) {
         auto log = past->new_file(line.rrfile);
         if (!log) return Error{"-rrfile: " + log.error().text};
@@ -48,7 +52,14 @@ Result<void> Past::start(const std::string& file) {
     if (!log) return log.error();
     log_ = std::move(*log);
     recorder_->begin_file(*log_, timeline_ ? timeline_->head() : machine_.icount());
+    for (const auto& [name, at] : control_.bookmarks().all()) (void)keep({name, at}, false);
     control_.set_recording(RrMode::Record, file);
+    return {};
+}
+
+Result<void> Past::keep(const Bookmark& bookmark, bool gone) {
+    if (!log_) return Error{"this run has no file to keep it in"};
+    log_->chunk(replay::ChunkType::Bookmark, replay::encode(bookmark, gone), {});
     return {};
 }
 

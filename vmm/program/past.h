@@ -32,6 +32,7 @@ class Past final : public RecordSwitch {
     Past(const CommandLine& line, const replay::Recording& replayed, Machine& machine, Control& control)
         : line_(line), machine_(machine), control_(control), replayed_(replayed) {}
     void hold(const replay::Recording& recording, std::function<void(bool)> open);
+    Result<void> keep(const Bookmark& bookmark, bool gone);
     Result<std::unique_ptr<replay::LogWriter>> new_file(const std::string& file) const;
 
     const CommandLine& line_;
