@@ -28,13 +28,14 @@ bool is_write(const Input& input) {
 }  // namespace
 
 Timeline::Timeline(Machine& machine, Replayer& replayer, Options options)
-    : machine_(machine), replayer_(replayer), options_(std::move(options)), store_(machine), furthest_(machine.icount()) {
+    : machine_(machine), replayer_(replayer), options_(std::move(options)), store_(machine), furthest_(machine.icount()),
+      passed_(machine.icount()), run_from_(machine.icount()) {
     keep();
 }
 
 Timeline::Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, const Recording& history)
     : machine_(machine), replayer_(replayer), recorder_(&recorder), history_(&history), options_(std::move(options)), store_(machine),
-      furthest_(machine.icount()) {
+      furthest_(machine.icount()), passed_(machine.icount()), run_from_(machine.icount()) {
     keep();
 }
 
@@ -90,6 +91,7 @@ void Timeline::arrived(Machine& machine) {
         replayer_.arrived(machine);
         furthest_ = std::max(furthest_, now);
     }
+    if (run_from_ <= passed_) passed_ = std::max(passed_, now);
     set_gate();
     if (!options_.automatic || searching_ || (recorder_ == nullptr && now >= head())) return;
     const u64 cpu = thread_cpu_ns();
@@ -185,6 +187,7 @@ void Timeline::restore(Icount at) {
     ended_ = false;
     store_.restore(kept.machine);
     replayer_.restore(kept.cursor);
+    run_from_ = at;
     mark_at_ = at;
     mark_ns_ = thread_cpu_ns();
     set_gate();
@@ -273,9 +276,22 @@ bool Timeline::enter(std::size_t stored) {
     replayer_.restore(replayer_.cursor_at(at));
     ended_ = false;
     furthest_ = std::max(furthest_, at);
+    run_from_ = at;
     set_gate();
     keep();
     return true;
+}
+
+Result<void> Timeline::pass(Icount upto) {
+    rejoin();
+    const Icount now = machine_.icount(), nearest = std::prev(kept_.upper_bound(passed_))->first;
+    if (upto <= passed_) return {};
+    if (now > passed_ || run_from_ > passed_ || now < nearest) restore(nearest);
+    const Arrived how = run_to(std::min(upto, head()), nullptr, {});
+    settle();
+    if (how == Arrived::Interrupted) return Error{"interrupted at icount " + std::to_string(machine_.icount().v)};
+    if (passed_ >= std::min(upto, head())) return {};
+    return Error{replayer_.outcome() == Replayer::Outcome::Different ? replayer_.report() : "the replay ended at icount " + std::to_string(machine_.icount().v)};
 }
 
 Result<void> Timeline::seek(Icount target) {
@@ -356,6 +372,7 @@ void Timeline::rejoin() {
     const Kept kept = std::move(*branch_);
     branch_.reset();
     ended_ = false;
+    run_from_ = kept.machine.at;
     store_.restore(kept.machine);
     replayer_.restore(kept.cursor);
     mark_at_ = kept.machine.at;

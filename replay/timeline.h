@@ -59,7 +59,9 @@ class Timeline final : public Journal, public TimeTravel {
     Icount begin() const override { return kept_.begin()->first; }
     std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(head()); }
     Icount head() const override { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
-    Icount passed() const override { return furthest_; }
+    Icount passed() const override { return passed_; }
+    bool fresh() const override { return !branch_ && run_from_ <= passed_ && machine_.icount() >= passed_; }
+    Result<void> pass(Icount upto) override;
     Result<void> seek(Icount position) override;
     PauseEvent back(const Go& go, const DebugPoints& points) override;
     std::optional<Icount> branch() const override;
@@ -100,6 +102,8 @@ class Timeline final : public Journal, public TimeTravel {
     std::map<Icount, Kept> kept_;
     u64 state_bytes_ = 0;
     Icount furthest_{};
+    Icount passed_{};                // everything before was run through
+    Icount run_from_{};              // where the present stretch of running forward began
     Icount mark_at_{};               // the last checkpoint that was passed, and the CPU time then
     u64 mark_ns_ = 0;
     bool open_ = true, interruptible_ = true;

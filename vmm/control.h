@@ -67,7 +67,9 @@ class TimeTravel {
     virtual Icount begin() const = 0;                     // the first position that can be gone back to
     virtual std::optional<Icount> end_position() const = 0; // of a replay: where the recording ends
     virtual Icount head() const = 0;                      // the last position that can be gone to: the end, or how far a live run came
-    virtual Icount passed() const = 0;                    // everything before this was run through
+    virtual Icount passed() const = 0;                    // everything before this was run through, without a gap
+    virtual bool fresh() const = 0;                       // what happens now is beyond that, and adds to it
+    virtual Result<void> pass(Icount upto) = 0;           // runs through what was not yet; the machine is there then
     virtual Result<void> seek(Icount position) = 0;       // exactly there, with no stop on the way
     virtual PauseEvent back(const Go& go, const DebugPoints& points) = 0;
     // A write to the guest opened a branch, which leaves the recording as it was. Any move back, seek or rejoin() ends it.

@@ -59,27 +59,24 @@ Result<Icount> position(Control& control, const std::string& text) {
     return Icount{plus ? now + n : n};
 }
 
-// Further than was run through there may be more text: on in pieces, until it is there.
-Result<Icount> next_printed(Control& control, const std::string& text) {
+// What was not run through yet is, in pieces, until the text is there.
+Result<Icount> printed(Control& control, const std::string& text, bool before) {
     constexpr u64 kPiece = 500'000'000;
-    const Icount from = control.machine().icount();
+    TimeTravel* const travel = control.travel();
+    if (travel == nullptr) return Error{control.why_not_back()};
+    if (travel->branch()) return Error{"this is a branch; 'rejoin' goes back to the recording"};
+    if (text.empty()) return Error{"the text is missing"};
+    const Icount from = control.machine().icount(), end = before ? from : travel->head();
+    (void)control.take_interrupt();                      // it was for what is over now
     for (;;) {
-        if (const auto at = control.printed().next(text, from)) return *at;
-        TimeTravel& travel = *control.travel();
-        if (travel.passed() >= travel.head()) break;
-        if (auto done = control.seek(std::min(travel.head(), travel.passed() + kPiece)); !done) return done.error();
+        const bool all = travel->passed() >= end;
+        if (!before || all)
+            if (const auto at = before ? control.printed().last(text, from) : control.printed().next(text, from)) return *at;
+        if (all) break;
+        if (auto done = travel->pass(std::min(end, travel->passed() + kPiece)); !done) return done.error();
     }
     if (auto done = control.seek(from); !done) return done.error();
-    return Error{"'" + text + "' is not printed after here; 'seek last TEXT' looks before here"};
-}
-
-Result<Icount> printed(Control& control, const std::string& text, bool before) {
-    if (control.travel() == nullptr) return Error{control.why_not_back()};
-    if (control.travel()->branch()) return Error{"this is a branch; 'rejoin' goes back to the recording"};
-    if (text.empty()) return Error{"the text is missing"};
-    if (!before) return next_printed(control, text);
-    if (const auto at = control.printed().last(text, control.machine().icount())) return *at;
-    return Error{"'" + text + "' was not printed before here"};
+    return Error{"'" + text + (before ? "' was not printed before here" : "' is not printed after here; 'seek last TEXT' looks before here")};
 }
 
 Result<Outcome> seek(const Context& c, Args args) {

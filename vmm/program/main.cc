@@ -98,24 +98,21 @@ int run(CommandLine given, const replay::Recording& recording) {
     Machine* running = nullptr;
     // What comes out for the first time is where it can be gone back to.
     auto printed = [&](unsigned line, std::span<const u8> bytes) {
-        if (running != nullptr && control->travel() != nullptr) control->printed().add(line, running->icount() + 1, bytes);
+        if (running != nullptr && control->travel() != nullptr && control->travel()->fresh()) control->printed().add(line, running->icount() + 1, bytes);
     };
     std::array<CharLine*, 4> lines{};
     for (unsigned n = 0; n < 4; ++n) {
         if (!config.serial_present[n]) continue;
         if (config.host.serial[n].empty()) {
-            outputs.serial[n] = [&printed, n, &outputs_open](std::span<const u8> bytes) {
-                if (outputs_open) printed(n, bytes);
-            };
+            outputs.serial[n] = [&printed, n](std::span<const u8> bytes) { printed(n, bytes); };
             continue;
         }
         auto line = chars->line(config.host.serial[n], "serial" + std::to_string(n));
         if (!line) return fail(line.error().text);
         lines[n] = *line;
         outputs.serial[n] = [to = *line, &printed, n, &outputs_open](std::span<const u8> bytes) {
-            if (!outputs_open) return;
             printed(n, bytes);
-            to->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+            if (outputs_open) to->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
         };
     }
     if (!config.host.debugcon.empty()) {
@@ -123,9 +120,8 @@ int run(CommandLine given, const replay::Recording& recording) {
         if (!line) return fail(line.error().text);
         outputs.debug_console = [to = *line, &printed, &outputs_open](u8 byte) {
             const char c = static_cast<char>(byte);
-            if (!outputs_open) return;
             printed(PrintedText::kDebugConsole, {&byte, 1});
-            to->write({&c, 1});
+            if (outputs_open) to->write({&c, 1});
         };
     }
 
