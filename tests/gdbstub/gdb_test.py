@@ -36,11 +36,11 @@ class Debugged(unittest.TestCase, Scratch):
         gdb("delete")
         return vmm, gdb
 
-    def recording(self):
+    def recording(self, *arguments, seconds=0.5):
         """A recording of a few million rounds' steps of the guest."""
         path = self.directory / "run.rr"
-        vmm = self.vmm("-icount", f"shift=0,rr=record,rrfile={path}", paused=False)
-        time.sleep(0.5)
+        vmm = self.vmm("-icount", f"shift=0,rr=record,rrfile={path}", *arguments, paused=False)
+        time.sleep(seconds)
         vmm.process.send_signal(signal.SIGTERM)
         self.assertEqual(vmm.wait(), 0)
         return path
@@ -322,6 +322,20 @@ class Monitor(Debugged):
         self.assertIn("Error: 'rarely Q' is not printed after here", gdb("monitor seek rarely Q"))
         self.assertEqual(self.icount(gdb("monitor when")), before)
 
+    def test_a_text_in_a_stretch_that_was_jumped_over(self):
+        # A far seek enters a checkpoint of the recording's own.
+        _, gdb = self.replay(self.recording("-rr-checkpoint-every", "100M", seconds=4))
+        gdb(f"source {MACROS}")
+        end = self.icount(gdb("monitor seek end", 120))
+        self.assertGreater(end, 200_000_000)
+        self.assertLess(self.icount(gdb("monitor seek last rarely B", 120)), end)
+        self.assertEqual((gdb.value("$eip"), gdb.value(f"*(int*){RARELY}") % 16), (gdb.value("&printed"), 1))
+        last = gdb.value(f"*(int*){RARELY}")
+        gdb("monitor seek start")
+        gdb("monitor seek rarely B")
+        self.assertEqual(gdb.value(f"*(int*){RARELY}"), 1)
+        self.assertGreater(last, 17)
+
     def test_a_text_of_a_live_run(self):
         _, gdb = self.at_main()
         gdb("break *printed")
@@ -342,7 +356,7 @@ class Monitor(Debugged):
         self.assertEqual(gdb.value("$eip"), first)
         self.assertIn("say ()", gdb("monitor seek rarely B"))
         self.assertEqual(gdb.value("$eip"), gdb.value("&printed"))
-        self.assertRegex(gdb("x/i $pc"), r"=> 0x\w+ <printed>:\s+mov +\$0xa,%al")
+        self.assertRegex(gdb("x/i $pc"), r"=> 0x\w+ <say\+28>:\s+mov +\$0xa,%al")
 
     def test_bookmarks_are_kept_in_the_file(self):
         path = self.recording()
@@ -435,6 +449,25 @@ class Monitor(Debugged):
         gdb("maintenance flush register-cache")
         gdb("maintenance flush dcache")
         self.assertEqual(gdb.value(f"*(int*){COUNTER}"), seen)
+
+    def test_breakpoints_of_the_monitor_and_of_one_cr3(self):
+        _, gdb = self.replay(self.recording())
+        gdb(f"source {MACROS}")
+        look = gdb.value("&look")
+        self.assertRegex(gdb(f"monitor break {gdb.value('&bump'):#x} cr3 0x1000"), r"^point \d+: break 0x\w+ cr3 0x00001000$")
+        number = int(re.search(r"point (\d+): ", gdb(f"monitor break {look:#x} cr3")).group(1))
+        gdb("continue")
+        self.assertEqual(gdb.value("$eip"), look)
+        count = gdb.value(f"*(int*){COUNTER}")
+        gdb("continue")
+        self.assertEqual((gdb.value("$eip"), gdb.value(f"*(int*){COUNTER}")), (look, count + 1))
+        gdb("reverse-continue")
+        self.assertEqual((gdb.value("$eip"), gdb.value(f"*(int*){COUNTER}")), (look, count))
+        gdb(f"monitor delete {number}")
+        self.assertIn("Error: there is no point", gdb(f"monitor delete {number}"))
+        self.assertIn("No more reverse-execution history", gdb("continue"))
+        gdb("monitor delete all")
+        self.assertEqual(gdb("monitor points"), "no points")
 
     def test_memory_and_registers_are_printed(self):
         _, gdb = self.at_main()

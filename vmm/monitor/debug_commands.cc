@@ -6,6 +6,7 @@ namespace vmm::monitor {
 void add_debug_commands(CommandTable& table) {
     add_time_commands(table);
     add_search_commands(table);
+    add_stop_commands(table);
     add_inspect_commands(table);
 }
 
