@@ -363,6 +363,20 @@ std::optional<ImagePiece> decode_image(std::string_view payload) {
     return piece;
 }
 
+std::string encode(const ImageHash& hash) {
+    std::string out;
+    put_varint(out, hash.file);
+    put_le(out, hash.xxh3, 8);
+    return out;
+}
+
+std::optional<ImageHash> decode_image_hash(std::string_view payload) {
+    Cursor in{payload};
+    ImageHash hash{in.varint(), 0};
+    hash.xxh3 = in.le(8);
+    return in.done() ? std::optional(hash) : std::nullopt;
+}
+
 std::string encode(const CheckpointState& checkpoint) {
     std::string out;
     put_le(out, checkpoint.at.v, 8);

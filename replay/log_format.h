@@ -29,7 +29,7 @@ inline constexpr u64 kPartsEvery = u64{1} << 24;         // steps: registers and
 
 // Types from kFirstSkippable on may be passed over by a reader that does not know them.
 enum class ChunkType : u32 { Header = 1, Events = 2, Hash = 3, End = 4, Parts = 5, Hashes = 6, Index = 128, Image = 129, Pages = 130, Checkpoint = 131, Clusters = 132, DiskCheckpoint = 133,
-                              Bookmark = 140 };
+                              ImageHash = 134, Bookmark = 140 };
 inline constexpr u32 kFirstSkippable = 128;
 
 struct Frame {
@@ -105,6 +105,12 @@ struct ImagePiece {
     std::string bytes;
 };
 
+// Of a disk image that was packed into the recording, all of it.
+struct ImageHash {
+    u64 file = 0;                            // of Header::files
+    u64 xxh3 = 0;
+};
+
 // The state of the machine at `at`, before the inputs of that position, as a difference to another. Its pages come first.
 struct CheckpointState {
     static constexpr u64 kPowerOn = ~u64{0};
@@ -141,6 +147,8 @@ std::string encode(std::span<const HashMark> marks, Icount base, PartHashes& bef
 bool decode_hashes(std::string_view payload, const Parts& parts, PartHashes& before, std::vector<HashMark>& out);
 std::string encode(const ImagePiece& piece);
 std::optional<ImagePiece> decode_image(std::string_view payload);
+std::string encode(const ImageHash& hash);
+std::optional<ImageHash> decode_image_hash(std::string_view payload);
 std::string encode(const CheckpointState& checkpoint);
 std::optional<CheckpointState> decode_checkpoint(std::string_view payload);
 // Pages: position (u64), then page number (u32) and content, again and again.

@@ -26,6 +26,11 @@ void count(Recording& r, const Frame& frame) {
 void take_skippable(Recording& r, std::vector<Packed>& pages, const Packed& chunk, std::string_view bytes) {
     switch (ChunkType{chunk.frame.type}) {
         case ChunkType::Image: r.images.push_back(chunk); return;
+        case ChunkType::ImageHash: {
+            const auto payload = unpack(chunk.frame, bytes.substr(chunk.offset + kFrameBytes, chunk.frame.stored));
+            if (const auto hash = payload ? decode_image_hash(*payload) : std::nullopt) r.image_hashes[hash->file] = hash->xxh3;
+            return;
+        }
         case ChunkType::Pages:
         case ChunkType::Clusters: pages.push_back(chunk); return;
         case ChunkType::Checkpoint:

@@ -33,6 +33,7 @@ struct Recording {
     std::vector<HashMark> hashes;
     std::vector<StoredCheckpoint> checkpoints;   // in order of position
     std::vector<Packed> images;
+    std::map<u64, u64> image_hashes;      // by file of the header: the XXH3 of a packed disk image, all of it
     std::shared_ptr<const std::string> bytes;    // what these are in; null if there are none
     std::optional<End> end;               // none: cut
     Icount valid_to{};                    // the last position that it tells everything about

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/rewrite.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +22,32 @@ namespace vmm::replay {
 namespace {
 
 constexpr std::size_t kPieceBytes = 4u << 20;
+
+// XXH3 of a file that comes in pieces, and what is between them is zeros.
+class WholeHash {
+  public:
+    WholeHash() : state_(XXH3_createState(), &XXH3_freeState) { XXH3_64bits_reset(state_.get()); }
+    // False: it is there already.
+    bool add(u64 at, std::string_view bytes) {
+        if (at < size_) return false;
+        zeros_to(at);
+        XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
+        size_ += bytes.size();
+        return true;
+    }
+    u64 of(u64 size) {
+        zeros_to(size);
+        return XXH3_64bits_digest(state_.get());
+    }
+
+  private:
+    void zeros_to(u64 end) {
+        static constexpr char kZeros[65536] = {};
+        for (; size_ < end; size_ += std::min<u64>(end - size_, sizeof kZeros)) XXH3_64bits_update(state_.get(), kZeros, std::min<u64>(end - size_, sizeof kZeros));
+    }
+    std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
+    u64 size_ = 0;
+};
 
 bool write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
@@ -95,6 +124,7 @@ Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity
     const int fd = open(from.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return Error{"cannot open " + from + ": " + std::strerror(errno)};
     std::string piece;
+    WholeHash hash;
     Result<void> done;
     for (u64 at = 0; at < id.size && done; at += kPieceBytes) {
         piece.resize(std::min<u64>(kPieceBytes, id.size - at));
@@ -109,9 +139,11 @@ Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity
             got += static_cast<std::size_t>(n);
         }
         if (!done) break;
+        hash.add(at, piece);
         if (at + piece.size() == id.size || piece.find_first_not_of('\0') != std::string::npos) rewrite.add(ChunkType::Image, encode(ImagePiece{number, at, piece}));
     }
     close(fd);
+    if (done) rewrite.add(ChunkType::ImageHash, encode(ImageHash{number, hash.of(id.size)}));
     return done;
 }
 
@@ -120,7 +152,7 @@ Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity
 Result<void> pack(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to) {
     auto rewrite = Rewrite::begin(path, recording, to);
     if (!rewrite) return rewrite.error();
-    if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image; }); !ok) return ok;
+    if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image && type != ChunkType::ImageHash; }); !ok) return ok;
     for (std::size_t i = 0; i < recording.header.files.size(); ++i) {
         const FileIdentity& id = recording.header.files[i];
         if (id.role.starts_with(kImage)) {
@@ -162,6 +194,7 @@ std::optional<std::string> unpacked_image(const Recording& recording, std::size_
     const FileIdentity& id = recording.header.files[file];
     int fd = -1;
     bool good = true;
+    WholeHash hash;
     for (const Packed& chunk : recording.images) {
         const auto payload = unpack(recording, chunk);
         const auto piece = payload ? decode_image(*payload) : std::nullopt;
@@ -172,10 +205,11 @@ std::optional<std::string> unpacked_image(const Recording& recording, std::size_
             if (fd < 0 || ftruncate(fd, static_cast<off_t>(id.size)) != 0) good = false;
         }
         good = good && piece->offset <= id.size && piece->bytes.size() <= id.size - piece->offset && lseek(fd, static_cast<off_t>(piece->offset), SEEK_SET) >= 0 &&
-               write_all(fd, piece->bytes);
+               write_all(fd, piece->bytes) && hash.add(piece->offset, piece->bytes);
         if (!good) break;
     }
     if (fd < 0) return std::nullopt;
+    if (const auto whole = recording.image_hashes.find(file); good && whole != recording.image_hashes.end()) good = hash.of(id.size) == whole->second;
     if (!good) {
         close(fd);
         return std::nullopt;

@@ -39,7 +39,8 @@ Result<void> pack(const Recording& recording, const MachineConfig& config, const
 
 // A file that was packed in, as a path that can be opened for as long as this process lives. Nothing: it is not there.
 std::optional<std::string> unpacked_file(const Recording& recording, std::size_t file);
-// The same of a disk image: a file without a name beside the temporary ones, with holes. Its content is for the caller to judge.
+// The same of a disk image: a file without a name beside the temporary ones, with holes. Its content is
+// as its hash says; where the recording has none (it was packed by an older program), it is for the caller to judge.
 std::optional<std::string> unpacked_image(const Recording& recording, std::size_t file);
 
 }  // namespace vmm::replay

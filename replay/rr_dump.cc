@@ -128,6 +128,7 @@ const char* chunk_name(u32 type) {
         case ChunkType::End: return "end";
         case ChunkType::Index: return "index";
         case ChunkType::Bookmark: return "bookmarks";
+        case ChunkType::ImageHash:
         case ChunkType::Image: return "images";
         case ChunkType::Pages:
         case ChunkType::Clusters:

@@ -211,6 +211,34 @@ TEST_F(WithDisk, a_packed_recording_replays_without_its_image) {
     EXPECT_TRUE(bytes_of(disk.path) == after_);
 }
 
+// Nothing of what was packed is believed that is not as it was: a bit in a sector that no sample has, and that the guest did not read.
+TEST_F(WithDisk, a_packed_image_that_was_changed_is_refused) {
+    const Absent packed, changed;
+    const auto config = replay_config(recording_, file_.path, {});
+    ASSERT_TRUE(config) << config.error().text;
+    ASSERT_TRUE(pack(recording_, *config, file_.path, packed.path));
+    std::filesystem::remove(image_.path);
+    const Recording all = read(packed.path);
+    ASSERT_EQ(all.image_hashes.size(), 1u);
+    const auto rewrite = Rewrite::begin(packed.path, all, changed.path);
+    ASSERT_TRUE(rewrite);
+    ASSERT_TRUE((*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image; }));
+    u64 pieces = 0;
+    for (const Packed& chunk : all.images) {
+        auto piece = decode_image(*unpack(all, chunk));
+        ASSERT_TRUE(piece);
+        if (all.header.files[piece->file].role == "image:d" && piece->bytes.size() == kBytes) {
+            piece->bytes[2'200'000] = static_cast<char>(piece->bytes[2'200'000] ^ 1);
+            ++pieces;
+        }
+        (*rewrite)->add(ChunkType::Image, encode(*piece));
+    }
+    ASSERT_EQ(pieces, 1u);
+    ASSERT_TRUE((*rewrite)->finish());
+    EXPECT_TRUE(replay_config(all, packed.path, {}));
+    EXPECT_FALSE(replay_config(read(changed.path), changed.path, {}));
+}
+
 TEST(Diff, names_the_first_difference_of_each_kind) {
     const Recording a = record(27, 3'000'000);
     Recording b = a;
