@@ -10,6 +10,7 @@ Result<std::unique_ptr<Execution>> Execution::create(const Recording& recording,
     auto machine = Machine::create(config, {});
     if (!machine) return machine.error();
     std::unique_ptr<Execution> made(new Execution(recording, std::move(*machine), config.no_reboot));
+    if (!from && recording.header.begins.v != 0) from = 0;
     if (from) {
         if (auto restored = restore_stored(recording, *from, *made->machine_); !restored) return restored.error();
         made->replayer_.restore(made->replayer_.cursor_at(recording.checkpoints[*from].at));

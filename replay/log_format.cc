@@ -142,6 +142,7 @@ std::string encode(const Header& header) {
     out += "build=" + escaped(header.build) + "\n";
     for (const FileIdentity& f : header.files)
         out += "file=" + f.role + " " + std::to_string(f.size) + " " + std::to_string(f.mtime) + " " + hex(f.xxh3) + " " + escaped(f.path) + "\n";
+    if (header.begins.v != 0) out += "begins=" + std::to_string(header.begins.v) + "\n";
     std::string_view config = header.config;
     while (!config.empty()) {
         const auto end = config.find('\n');
@@ -165,6 +166,8 @@ Result<Header> decode_header(std::string_view payload) {
             h.config += std::string(line.substr(7)) + "\n";
         } else if (key == "machine-revision") {
             if (!number(value, h.machine_revision)) return Error{"its machine revision is not a number"};
+        } else if (key == "begins") {
+            if (!number(value, h.begins.v)) return Error{"its beginning is not a number"};
         } else if (key == "engine") {
             h.engine = unescaped(value);
         } else if (key == "clock") {

@@ -57,6 +57,7 @@ struct Header {
     std::string build;          // for the user
     std::string config;         // vmm/config.h: to_text
     std::vector<FileIdentity> files;
+    Icount begins{};            // not 0: with a checkpoint there, rather than at power-on
 
     bool operator==(const Header&) const = default;
 };

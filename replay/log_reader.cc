@@ -133,10 +133,15 @@ Result<Recording> parse_recording(std::string_view bytes, const std::string& nam
             stop("a chunk that makes no sense");
             break;
         }
-        r.valid_to = frame.valid_to;
+        r.valid_to = std::max(frame.valid_to, r.header.begins);
         count(r, frame);
     }
     if (!have_header) return refuse("is a recording cut or damaged in its header");
+    const Icount begins = r.header.begins;
+    const auto first = std::find_if(r.checkpoints.begin(), r.checkpoints.end(), [&](const StoredCheckpoint& c) { return c.at >= begins; });
+    r.checkpoints.erase(r.checkpoints.begin(), begins.v != 0 ? first : r.checkpoints.begin());
+    if (begins.v != 0 && (r.checkpoints.empty() || r.checkpoints[0].at != begins || r.checkpoints[0].base.v != CheckpointState::kPowerOn))
+        return refuse("begins at icount " + std::to_string(begins.v) + ", and is cut or damaged in the state that belongs there");
     return r;
 }
 

@@ -29,7 +29,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::create(const std::string& path, co
     if (!file) return file.error();
     (*file)->add(preamble() + make_chunk(ChunkType::Header, {}, encode(header)));
     if (auto error = (*file)->write()) return *error;
-    std::unique_ptr<LogWriter> writer(new LogWriter(std::move(*file)));
+    std::unique_ptr<LogWriter> writer(new LogWriter(std::move(*file), header.begins));
     // Signals are for the threads that expect them.
     sigset_t all, before;
     sigfillset(&all);

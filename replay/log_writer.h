@@ -52,7 +52,8 @@ class LogWriter {
     };
     using Item = std::variant<Event, HashMark, PartsAt, Chunk, End>;
 
-    explicit LogWriter(std::unique_ptr<LogFile> file) : file_(std::move(file)) {}
+    LogWriter(std::unique_ptr<LogFile> file, Icount begins)
+        : file_(std::move(file)), packed_to_(begins), now_(begins), taken_to_(begins) {}
     static std::size_t bytes_of(const Item& item);
     void give(Item item);
     void work();

@@ -24,16 +24,20 @@ void Recorder::note(const HashMark& mark, Machine& machine) {
     }
 }
 
-void Recorder::begin_file(LogWriter& log, Icount now) {
-    parts_in_log_ = !history_->hashes.empty();
-    if (parts_in_log_) log.parts(history_->parts);
-    auto mark = history_->hashes.begin();
-    for (const Event& event : history_->events) {
-        for (; mark != history_->hashes.end() && mark->at <= event.at; ++mark) log.hash(*mark);
+void write_history(LogWriter& log, const Recording& history, Icount now) {
+    if (!history.hashes.empty()) log.parts(history.parts);
+    auto mark = history.hashes.begin();
+    for (const Event& event : history.events) {
+        for (; mark != history.hashes.end() && mark->at <= event.at; ++mark) log.hash(*mark);
         log.event(event);
     }
-    for (; mark != history_->hashes.end(); ++mark) log.hash(*mark);
+    for (; mark != history.hashes.end(); ++mark) log.hash(*mark);
     log.reached(now);
+}
+
+void Recorder::begin_file(LogWriter& log, Icount now) {
+    parts_in_log_ = !history_->hashes.empty();
+    write_history(log, *history_, now);
     if (next_hash_ == kNever) next_hash_.v = (now.v / kPartsEvery + 1) * kPartsEvery;
     log_ = &log;
 }

@@ -12,15 +12,20 @@
 
 namespace vmm::replay {
 
+// All that is held of a run that has come to `now`.
+void write_history(LogWriter& log, const Recording& history, Icount now);
+
 class Recorder final : public Journal {
   public:
     // Notes in a file, or in `history`, or in both. `hashes`: from the start, rather than once there is a file.
     explicit Recorder(LogWriter* log, Recording* history = nullptr, bool hashes = true)
         : log_(log), history_(history), next_hash_(hashes ? Icount{kPartsEvery} : kNever) {}
-    // From `now`, the furthest that the run has come, into this file too; first what `history` holds, from power-on.
+    // From `now`, the furthest that the run has come, into this file too; first what `history` holds.
     void begin_file(LogWriter& log, Icount now);
     // The file gets its end here.
     void end_file(Machine& machine);
+    // Before the machine runs, where that is not at power-on.
+    void begin_at(Icount now) { if (next_hash_ != kNever) next_hash_.v = (now.v / kPartsEvery + 1) * kPartsEvery; }
     // Before the machine runs: whole states into the file, every so many steps.
     void keep_checkpoints(Machine& machine, u64 every);
 

@@ -28,7 +28,9 @@ class Replayer final : public Journal {
   public:
     enum class Outcome { Running, Identical, Left, Different };
 
-    explicit Replayer(const Recording& recording) : r_(recording), end_(recording.end ? recording.end->at : recording.valid_to) {}
+    explicit Replayer(const Recording& recording) : r_(recording), end_(recording.end ? recording.end->at : recording.valid_to) {
+        if (recording.header.begins.v != 0) restore(cursor_at(recording.header.begins));
+    }
 
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
     bool due(Icount now) const override;

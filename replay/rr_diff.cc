@@ -39,6 +39,7 @@ void headers(Lines& out, const Header& a, const Header& b) {
     field(out, "engine", a.engine, b.engine);
     field(out, "clock", a.clock, b.clock);
     field(out, "arithmetic", a.arithmetic, b.arithmetic);
+    field(out, "begins", std::to_string(a.begins.v), std::to_string(b.begins.v));
     auto x = settings(a.config), y = settings(b.config);
     for (const char* path : {"bios", "vga-bios", "kernel", "initrd"}) {    // files are compared by content
         x.erase(path);

@@ -166,6 +166,7 @@ std::string describe(const Recording& r) {
     const Header& h = r.header;
     std::string out = format("format version %u, machine revision %u, recorded by vmm ", r.version, h.machine_revision) + h.build + "\n";
     out += "engine " + h.engine + ", clock " + h.clock + ", arithmetic " + h.arithmetic + "\n";
+    if (h.begins.v != 0) out += "begins at icount " + std::to_string(h.begins.v) + ", with the state there\n";
     out += describe_end(r) + "\n";
     // Events by kind, and how many in a thousand million steps.
     std::map<std::string, std::pair<u64, u64>> kinds;
@@ -210,7 +211,7 @@ std::string dump(const Recording& r) {
 std::string dump_json(const Recording& r) {
     const Header& h = r.header;
     std::string out = format("{\"type\":\"header\",\"format\":%u,\"machine_revision\":%u,\"engine\":", r.version, h.machine_revision) + json(h.engine) +
-                      ",\"clock\":" + json(h.clock) + ",\"arithmetic\":" + json(h.arithmetic) + ",\"build\":" + json(h.build) + ",\"files\":[";
+                      ",\"clock\":" + json(h.clock) + ",\"arithmetic\":" + json(h.arithmetic) + ",\"build\":" + json(h.build) + (h.begins.v != 0 ? ",\"begins\":" + std::to_string(h.begins.v) : std::string()) + ",\"files\":[";
     for (std::size_t i = 0; i < h.files.size(); ++i) {
         const FileIdentity& f = h.files[i];
         out += (i == 0 ? "" : ",") + format("{\"role\":\"%s\",\"size\":%" PRIu64 ",\"mtime\":%" PRId64 ",\"xxh3\":\"%016" PRIx64 "\",\"path\":", f.role.c_str(),

@@ -56,9 +56,9 @@ void StateWriter::put_clusters(Icount at, const Disks::Version& base, const std:
     }
 }
 
-void StateWriter::take(const std::function<void(ChunkType type, std::string payload)>& put) {
+void StateWriter::take(const std::function<void(ChunkType type, std::string payload)>& put, bool whole) {
     const Icount at = machine_.icount();
-    const bool whole = count_++ % kWhole == 0;
+    whole |= count_++ % kWhole == 0;
     if (whole) last_at_.v = CheckpointState::kPowerOn;
     std::vector<u64> now = page_hashes(machine_);
     put_pages(at, now, whole ? at_power_on_ : last_, put);
@@ -110,6 +110,10 @@ Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& 
     if (!state || !machine.load_state({reinterpret_cast<const u8*>(state->state.data()), state->state.size()})) return bad;
     if (machine.icount() != wanted.at || machine.state_hash() != wanted.hash) return bad;
     return {};
+}
+
+Result<void> enter_beginning(const Recording& recording, Machine& machine) {
+    return recording.header.begins.v != 0 ? restore_stored(recording, 0, machine) : Result<void>{};
 }
 
 std::optional<std::size_t> checkpoint_before(const Recording& recording, Icount position) {

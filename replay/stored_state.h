@@ -18,7 +18,8 @@ class StateWriter {
     // The machine at power-on.
     explicit StateWriter(Machine& machine);
     // At a boundary, before the inputs of its position. `put` gets the chunks one by one, in the order in which they belong into the file.
-    void take(const std::function<void(ChunkType type, std::string payload)>& put);
+    // `whole`: with no other as its base.
+    void take(const std::function<void(ChunkType type, std::string payload)>& put, bool whole = false);
 
   private:
     void put_pages(Icount at, const std::vector<u64>& now, const std::vector<u64>& base, const std::function<void(ChunkType, std::string)>& put);
@@ -38,6 +39,9 @@ bool of_checkpoints(ChunkType type);
 
 // Into a machine of the recording's configuration that has not run yet. `n`: of Recording::checkpoints.
 Result<void> restore_stored(const Recording& recording, std::size_t n, Machine& machine);
+
+// To where the recording begins, if that is not power-on. The machine is as it was made.
+Result<void> enter_beginning(const Recording& recording, Machine& machine);
 
 // The last checkpoint at or before a position.
 std::optional<std::size_t> checkpoint_before(const Recording& recording, Icount position);

@@ -18,6 +18,7 @@ constexpr u64 kSpacingNs = 20 * kMillisecond;      // CPU time from one automati
 constexpr u64 kDensestNs = kMillisecond / 2;       // ... and right before where the user is
 constexpr u64 kSliceSteps = 5'000'000;             // between looks at whether the user wants it to end
 constexpr std::size_t kFewest = 8;                 // checkpoints that stay whatever the budget
+constexpr u64 kRingParts = 8;                      // a ring may be longer than it should by one of these
 constexpr u64 kMeasurable = 200'000;               // steps whose time says something
 
 bool is_write(const Input& input) {
@@ -33,7 +34,7 @@ Timeline::Timeline(Machine& machine, Replayer& replayer, Options options)
     keep();
 }
 
-Timeline::Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, const Recording& history)
+Timeline::Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, Recording& history)
     : machine_(machine), replayer_(replayer), recorder_(&recorder), history_(&history), options_(std::move(options)), store_(machine),
       furthest_(machine.icount()), passed_(machine.icount()), run_from_(machine.icount()) {
     keep();
@@ -43,7 +44,7 @@ Timeline::Timeline(Machine& machine, Replayer& replayer, Options options, Record
 
 std::vector<Input> Timeline::inputs(Icount now, std::vector<Input> posted) {
     if (std::any_of(posted.begin(), posted.end(), is_write) && !live()) {
-        if (!branch_) branch_ = Kept{store_.take(), replayer_.cursor()};
+        if (!branch_) branch_ = Kept{store_.take(), replayer_.cursor(), machine_.time().v};
         return posted;
     }
     if (recorder_ != nullptr) {
@@ -95,7 +96,9 @@ void Timeline::arrived(Machine& machine) {
     set_gate();
     if (!options_.automatic || searching_ || (recorder_ == nullptr && now >= head())) return;
     const u64 cpu = thread_cpu_ns();
-    if (cpu - mark_ns_ < kSpacingNs) return;
+    // A ring moves on with guest time, which costs nothing while the guest is idle.
+    const bool ring_due = options_.ring_ns != 0 && machine.time().v - std::prev(kept_.end())->second.time >= options_.ring_ns / kRingParts;
+    if (cpu - mark_ns_ < kSpacingNs && !ring_due) return;
     // One that was passed on the way counts.
     const auto last = std::prev(kept_.upper_bound(now));
     if (last->first > mark_at_) {
@@ -153,11 +156,12 @@ void Timeline::set_gate() {
 // --- checkpoints -----------------------------------------------------------------------------------------------------------------
 
 void Timeline::keep() {
-    Kept kept{store_.take(), replayer_.cursor()};
+    Kept kept{store_.take(), replayer_.cursor(), machine_.time().v};
     const Icount at = kept.machine.at;
     state_bytes_ += kept.machine.state.size();
     if (!kept_.emplace(at, std::move(kept)).second) state_bytes_ -= kept_.at(at).machine.state.size();
     mark_at_ = at;
+    forget();
     thin();
     mark_ns_ = thread_cpu_ns();
 }
@@ -180,6 +184,23 @@ void Timeline::thin() {
         state_bytes_ -= cheapest->second.machine.state.size();
         kept_.erase(cheapest);
     }
+}
+
+// The ring keeps what went on since its last checkpoint that is old enough; the events before it go.
+void Timeline::forget() {
+    const u64 now = machine_.time().v, first = kept_.begin()->second.time;
+    if (options_.ring_ns == 0 || !live() || now - first < options_.ring_ns + options_.ring_ns / kRingParts) return;
+    auto begin = kept_.begin();
+    for (auto it = std::next(begin); it != kept_.end() && it->second.time + options_.ring_ns <= now; ++it) begin = it;
+    for (auto it = kept_.begin(); it != begin; it = kept_.erase(it)) state_bytes_ -= it->second.machine.state.size();
+    const Replayer::Cursor gone = begin->second.cursor;
+    history_->events.erase(history_->events.begin(), history_->events.begin() + static_cast<std::ptrdiff_t>(gone.event));
+    history_->hashes.erase(history_->hashes.begin(), history_->hashes.begin() + static_cast<std::ptrdiff_t>(gone.hash));
+    for (auto& [at, kept] : kept_) {
+        kept.cursor.event -= gone.event;
+        kept.cursor.hash -= gone.hash;
+    }
+    follow();
 }
 
 void Timeline::restore(Icount at) {
@@ -266,7 +287,7 @@ void Timeline::draw_near(Icount target) {
 
 bool Timeline::enter(std::size_t stored) {
     const Icount at = replayer_.recording().checkpoints[stored].at;
-    const Kept here{store_.take(), replayer_.cursor()};
+    const Kept here{store_.take(), replayer_.cursor(), machine_.time().v};
     store_.restore(kept_.begin()->second.machine);
     if (const auto restored = restore_stored(replayer_.recording(), stored, machine_); !restored) {
         store_.restore(here.machine);
@@ -306,6 +327,16 @@ Result<void> Timeline::seek(Icount target) {
     if (how == Arrived::Interrupted) return Error{"interrupted at icount " + std::to_string(at.v)};
     return Error{replayer_.outcome() == Replayer::Outcome::Different ? replayer_.report()
                                                                     : "the replay ended at icount " + std::to_string(at.v)};
+}
+
+Result<void> Timeline::visit(Icount position, const std::function<void()>& there) {
+    const Icount here = machine_.icount();
+    const bool interruptible = std::exchange(interruptible_, false);
+    auto done = seek(position);
+    if (done) there();
+    if (auto again = seek(here); done) done = again;
+    interruptible_ = interruptible;
+    return done;
 }
 
 // The machine stands at `from`, a kept checkpoint. The last position before `to` at which one goes back to a point.

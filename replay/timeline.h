@@ -29,13 +29,14 @@ class Timeline final : public Journal, public TimeTravel {
     struct Options {
         u64 budget = kDefaultBudget;
         u64 worth_entering_ns = 200'000'000;   // running time that entering a checkpoint of the recording has to save
+        u64 ring_ns = 0;             // of guest time: what a live run's past is cut down to; 0: never
         bool automatic = true;       // checkpoints as the machine passes by; otherwise only where they were needed
         std::function<void(bool)> open = [](bool) {};
         std::function<bool()> interrupted = [] { return false; };
     };
     Timeline(Machine& machine, Replayer& replayer, Options options);
     // Of a live run: `recorder` notes what enters in `history`, which `replayer` replays.
-    Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, const Recording& history);
+    Timeline(Machine& machine, Replayer& replayer, Options options, Recorder& recorder, Recording& history);
 
     // --- Journal
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
@@ -67,6 +68,9 @@ class Timeline final : public Journal, public TimeTravel {
     std::optional<Icount> branch() const override;
     void rejoin() override;
 
+    // Goes to that position of the run, which is no branch, calls `there`, and comes back; nothing ends it before.
+    Result<void> visit(Icount position, const std::function<void()>& there);
+
     // For tests and figures.
     std::size_t checkpoints() const { return kept_.size(); }
     u64 checkpoint_bytes() const { return store_.page_bytes() + state_bytes_; }
@@ -75,6 +79,7 @@ class Timeline final : public Journal, public TimeTravel {
     struct Kept {
         Checkpoint machine;
         Replayer::Cursor cursor;
+        u64 time = 0;                // of the guest, ns
     };
     enum class Arrived { There, Point, End, Interrupted };
 
@@ -83,6 +88,7 @@ class Timeline final : public Journal, public TimeTravel {
     void follow();                   // the replayer has seen what the recorder noted
     void keep();
     void thin();
+    void forget();                   // what has left the ring
     void restore(Icount at);         // of a kept checkpoint
     bool enter(std::size_t stored);  // a checkpoint of the recording's own; false: it cannot be used, and nothing was changed
     void draw_near(Icount target);   // to the checkpoint from which running to `target` costs least, unless going on is as good
@@ -95,7 +101,7 @@ class Timeline final : public Journal, public TimeTravel {
     Machine& machine_;
     Replayer& replayer_;
     Recorder* const recorder_ = nullptr;
-    const Recording* const history_ = nullptr;
+    Recording* const history_ = nullptr;
     std::vector<Input> waiting_;     // for the run to be live again
     const Options options_;
     Checkpoints store_;

@@ -26,7 +26,7 @@ struct Found {
 
 Result<Verdict> verify(const Recording& recording, const MachineConfig& config, unsigned jobs) {
     std::vector<Part> parts(1);
-    for (std::size_t n = 0; jobs > 1 && n < recording.checkpoints.size(); ++n) {
+    for (std::size_t n = recording.header.begins.v != 0 ? 1 : 0; jobs > 1 && n < recording.checkpoints.size(); ++n) {
         parts.back().to = n;
         parts.push_back({n, std::nullopt});
     }
@@ -76,6 +76,7 @@ Result<Verdict> verify(const Recording& recording, const MachineConfig& config, 
 Result<std::size_t> add_checkpoints(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to, u64 every) {
     auto made = Execution::create(recording, config);
     if (!made) return made.error();
+    if (recording.header.begins.v != 0) return Error{path + ": does not begin at power-on; further checkpoints in such recordings are not available yet"};
     Execution& run = **made;
     StateWriter writer(run.machine());
     auto rewrite = Rewrite::begin(path, recording, to);

@@ -23,6 +23,7 @@
 #include "devices/port92.h"
 #include "devices/ps2_keyboard.h"
 #include "devices/ps2_mouse.h"
+#include "devices/recording_port.h"
 #include "devices/typist.h"
 #include "devices/uart16550.h"
 #include "devices/user_input.h"
@@ -173,6 +174,8 @@ Board::Board(Wires wires, const MachineConfig& config, std::span<const u8> firmw
     if (config.debug_exit)
         add<IsaDebugExit>(ports, config.debug_exit_port, config.debug_exit_size,
                           [this](u32 code) { signals_.debug_exit(static_cast<int>(code & 0xff)); });
+
+    if (config.recording_port) add<RecordingPort>(ports, *config.recording_port, outputs.call);
 
     // FERR# to IRQ 13, as PCs do; a write to port F0 takes it away and tells the processor to ignore the error.
     pins.ferr = piix3_->isa_irq(13);

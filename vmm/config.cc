@@ -112,7 +112,7 @@ template <class Visitor, class Config>
 void visit(Visitor& v, Config& config) {
     auto& [machine, ram_bytes, cpu, cpu_add, cpu_remove, bios, kernel, initrd, append, boot_order, boot_once, boot_menu,
            boot_strict, shift, rtc_from, rtc_base, vga, vga_bios, serial_present, serial_exact, debugcon_port, debug_exit, debug_exit_port,
-           debug_exit_size, drives, no_reboot, no_shutdown, sleep, disk_exact, images, host] = config;
+           debug_exit_size, chaos, recording_port, drives, no_reboot, no_shutdown, sleep, disk_exact, images, host] = config;
     v("machine", machine);
     v("ram-bytes", ram_bytes);
     v("cpu", cpu);
@@ -137,6 +137,8 @@ void visit(Visitor& v, Config& config) {
     v("debug-exit", debug_exit);
     v("debug-exit-port", debug_exit_port);
     v("debug-exit-size", debug_exit_size);
+    v("chaos", chaos);
+    v("recording-port", recording_port);
     v("drive", drives);
     v("host.no-reboot", no_reboot);
     v("host.no-shutdown", no_shutdown);
@@ -266,6 +268,7 @@ Result<void> check(const MachineConfig& c) {
     if (c.kernel.empty() && !c.append.empty()) return Error{"-append goes with -kernel only"};
     for (const std::string* order : {&c.boot_order, &c.boot_once})
         if (!letters_of(*order, "acdn")) return Error{"-boot: " + quoted(*order) + " has letters other than a (floppy), c (disk), d (CD-ROM), n (network)"};
+    if (c.recording_port && *c.recording_port > 0xfffc) return Error{"-device vmm-rr: the ports end beyond 0xffff"};
     if (c.debug_exit) {
         const u16 size = c.debug_exit_size;
         if (size != 1 && size != 2 && size != 4) return Error{"-device isa-debug-exit: iosize is 1, 2 or 4"};

@@ -66,6 +66,8 @@ struct MachineConfig {
     bool debug_exit = false;                 // isa-debug-exit: writing V ends the program with status (V << 1) | 1
     u16 debug_exit_port = 0x501;
     u16 debug_exit_size = 2;                 // ports
+    std::optional<u64> chaos{};              // seed: interrupts are held back now and then (vmm/chaos.h)
+    std::optional<u16> recording_port{};     // vmm-rr
     std::vector<DriveConfig> drives{};       // at most one at each place
     // --- what it cannot -----------------------------------------------------------------------------------
     bool no_reboot = false;                  // a reset ends the program

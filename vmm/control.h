@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -85,6 +86,10 @@ class RecordSwitch {
     virtual ~RecordSwitch() = default;
     virtual Result<void> start(const std::string& file) = 0;   // with all that went before
     virtual Result<void> stop() = 0;                           // the file gets its end; the run goes on
+    virtual Result<void> save(const std::string& file) = 0;    // all that is held, into a file of its own
+    // The machine as it is now goes on in a program of its own, with options of its own; `file` is what that begins with. Its process id.
+    virtual Result<i64> fork(const std::string& file, std::vector<std::string> options) = 0;
+    virtual const std::map<Icount, u32>& marks() const = 0;    // that the guest set, with its numbers
 };
 
 class Control {

@@ -14,6 +14,7 @@ class InterruptSource {
     virtual ~InterruptSource() = default;
     virtual bool pending() const = 0;
     virtual u8 acknowledge() = 0;
+    virtual void raised() {}                           // pending() may have become true
 };
 
 class CpuPins {
@@ -25,7 +26,10 @@ class CpuPins {
 
     void raise_nmi() { s.nmi = true; attention = true; }
     void raise_init() { s.init = true; attention = true; }
-    void intr_changed() { attention = true; }          // call whenever source->pending() may have become true
+    void intr_changed() {                              // call whenever source->pending() may have become true
+        if (source != nullptr) source->raised();
+        attention = true;
+    }
 
     InterruptSource* source = nullptr;
     IrqLine ferr;                                      // FERR#: to IRQ 13

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "vmm/board.h"
+#include "vmm/chaos.h"
 #include "vmm/disks.h"
 #include "vmm/tcg/cpu_model.h"
 #include "vmm/tcg/translator.h"
@@ -40,6 +41,7 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
         if (auto opened = disks_->add(image); !opened) return Error{"-drive " + image.id + ": " + opened.error().text};
     memory_ = std::make_unique<Memory>(config.ram_bytes, kExtraBytes, mmio_);
     engine_ = std::make_unique<tcg::Translator>(*memory_, ports_, clock_, timers_, pins_, **model);
+    call_ = outputs.call;
     BoardSignals signals;
     signals.reset = [this](bool hard) {
         if (hard) ask(Stop::Reset);
@@ -52,6 +54,10 @@ Result<void> Machine::build(const MachineConfig& config, Outputs outputs) {
     };
     board_ = std::make_unique<Board>(Wires{clock_, timers_, ports_, mmio_, *memory_, pins_, inbox_, *disks_}, config, *firmware, *vga_bios,
                                      std::move(outputs), std::move(signals));
+    if (config.chaos) {
+        chaos_ = std::make_unique<Chaos>(*config.chaos, clock_, timers_, pins_, *pins_.source);
+        pins_.source = chaos_.get();
+    }
     engine_->cpu().apic_base_changed = [this](u64 base) { board_->set_apic_base(base); };
     if (auto loaded = board_->prepare_boot(config); !loaded) return loaded;
     inbox_.on(InputKind::Request, static_cast<u8>(RequestKind::Reset), [this](const Input&) { ask(Stop::Reset); });
@@ -101,7 +107,7 @@ void Machine::power_button() { board_->power_button(); }
 
 Stop Machine::run(Icount limit) {
     for (;;) {
-        timers_.run_due();
+        run_due();
         timers_.attention = false;
         if (asked_) {
             const Stop stop = *asked_;
@@ -111,13 +117,16 @@ Stop Machine::run(Icount limit) {
         }
         if (clock_.icount() >= limit) return Stop::Limit;
         Icount target = limit;
-        if (const auto next = timers_.next()) target = std::min(target, clock_.first_at(*next));
+        if (const auto next = next_deadline()) target = std::min(target, clock_.first_at(*next));
         switch (engine_->run(target)) {
-            case StopReason::TripleFault: ask(Stop::Reset); break;
+            case StopReason::TripleFault:
+                if (call_) call_(GuestCall::TripleFault, 0);
+                ask(Stop::Reset);
+                break;
             case StopReason::Halted: return Stop::Idle;
             case StopReason::DebugPoint:
                 // The timers of this position fire before anyone looks.
-                timers_.run_due();
+                run_due();
                 if (!asked_) return Stop::DebugPoint;
                 break;
             default: break;
@@ -125,8 +134,18 @@ Stop Machine::run(Icount limit) {
     }
 }
 
+void Machine::run_due() {
+    timers_.run_due();
+    if (chaos_) chaos_->run_due();
+}
+
+std::optional<GuestTime> Machine::next_deadline() const {
+    const auto timer = timers_.next(), held = chaos_ ? chaos_->deadline() : std::nullopt;
+    return timer && held ? std::min(*timer, *held) : timer ? timer : held;
+}
+
 void Machine::idle_jump(GuestTime upto) {
-    const auto next = timers_.next();
+    const auto next = next_deadline();
     clock_.jump_to(next ? std::min(*next, upto) : upto);
 }
 
@@ -141,6 +160,10 @@ void Machine::serialize(Archive& ar) {
     if (ar.loading() && !ar.failed()) {
         memory_->set_a20(a20);
         engine_->set_state(cpu);
+    }
+    if (chaos_) {
+        chaos_->loading(ar.loading());                   // until loaded()
+        ar.field("chaos", *chaos_);
     }
     board_->serialize(ar);
     if (disks_->queues().empty()) return;
@@ -229,6 +252,7 @@ bool Machine::load_state(std::span<const u8> state) {
 
 void Machine::loaded() {
     board_->after_load();
+    if (chaos_) chaos_->loading(false);
     timers_.attention = false;
     asked_.reset();
 }

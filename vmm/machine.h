@@ -15,6 +15,7 @@
 #include "vmm/clock.h"
 #include "vmm/config.h"
 #include "vmm/cpu_pins.h"
+#include "vmm/guest_call.h"
 #include "vmm/inbox.h"
 #include "vmm/memory.h"
 #include "vmm/result.h"
@@ -22,6 +23,7 @@
 namespace vmm {
 
 class Board;
+class Chaos;
 class Disks;
 namespace tcg { class Translator; }
 
@@ -29,6 +31,7 @@ namespace tcg { class Translator; }
 struct Outputs {
     std::array<std::function<void(std::span<const u8>)>, 4> serial;
     std::function<void(u8)> debug_console;
+    std::function<void(GuestCall call, u32 value)> call;   // at the step that makes it
 };
 
 enum class Stop {
@@ -51,7 +54,7 @@ class Machine {
     Stop run(Icount limit);                        // stops at `limit` at the latest
     // The idle jump: one step, and time becomes the next deadline, or `upto` if that is earlier.
     void idle_jump(GuestTime upto = {~u64{0}});
-    std::optional<GuestTime> next_deadline() const { return timers_.next(); }
+    std::optional<GuestTime> next_deadline() const;
 
     Icount icount() const { return clock_.icount(); }
     GuestTime time() const { return clock_.time(); }
@@ -91,6 +94,7 @@ class Machine {
     explicit Machine(const MachineConfig& config);
     Result<void> build(const MachineConfig& config, Outputs outputs);
     void ask(Stop stop);
+    void run_due();                                // what this position's time brings
     void loaded();
     void set_memory(std::string_view data);        // of RequestKind::SetMemory
     void set_registers(std::string_view data);     // of RequestKind::SetRegisters
@@ -105,8 +109,10 @@ class Machine {
     std::unique_ptr<tcg::Translator> engine_;
     std::unique_ptr<Disks> disks_;                 // goes after the board, which uses it
     std::unique_ptr<Board> board_;
+    std::unique_ptr<Chaos> chaos_;                 // null: interrupts are taken as soon as they can be
     bool no_reboot_ = false;
     std::optional<Stop> asked_;
+    std::function<void(GuestCall, u32)> call_;
     int exit_code_ = 0;
 };
 

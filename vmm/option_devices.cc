@@ -137,6 +137,20 @@ Result<void> add_debug_exit(OptionState& s, const std::string& option, std::span
     return {};
 }
 
+Result<void> add_recording_port(OptionState& s, const std::string& option, std::span<const KeyValue> settings) {
+    constexpr Text kKeys[] = {"iobase"};
+    auto& port = s.line.config.recording_port;
+    if (port) return error(option, "given twice");
+    port = 0x5e0;
+    for (const KeyValue& kv : settings) {
+        if (kv.key != "iobase") return unknown_key(option, kv.key, kKeys);
+        const auto n = number(option, "iobase=", kv.value, 0xffff);
+        if (!n) return n.error();
+        port = static_cast<u16>(*n);
+    }
+    return {};
+}
+
 Result<void> add_isa_serial(OptionState& s, const std::string& option, std::span<const KeyValue> settings) {
     constexpr Text kKeys[] = {"chardev", "index", "baud"};
     auto& c = s.line.config;
@@ -196,6 +210,7 @@ struct DeviceName {
 };
 constexpr DeviceName kDevices[] = {
     {"isa-debug-exit", "[,iobase=0x501][,iosize=2]   a write ends the program with status (value << 1) | 1", add_debug_exit},
+    {"vmm-rr", "[,iobase=0x5e0]   a port by which the guest sets marks, starts and stops recording, and says that it has failed", add_recording_port},
     {"isa-serial", "[,chardev=ID][,index=0..3][,baud=instant|exact]   a serial port", add_isa_serial},
     {"isa-debugcon", "[,iobase=0xe9][,chardev=ID]   what is written to the port appears on the chardev", add_isa_debugcon},
     {"rtl8139", "", nullptr}, {"AC97", "", nullptr}, {"VGA", "", nullptr}, {"ide-hd", ",drive=ID[,bus=ide.0][,unit=0][,serial=TEXT]   a hard disk, of a -drive if=none,id=ID", add_ide_device},

@@ -178,11 +178,41 @@ Result<void> set_accel(OptionState& s, Text option, Text value) {
 
 Result<void> enable_kvm(OptionState& s, Text option, Text) { return add_accels(s, option, "kvm"); }
 
+// Minutes, or seconds with an s.
+static Result<void> set_ring(OptionState& s, Text option, Text value) {
+    const bool seconds = value.ends_with('s');
+    const auto n = number(option, "ring=", seconds ? value.substr(0, value.size() - 1) : value, 1'000'000);
+    if (!n) return n.error();
+    if (*n == 0) return error(option, "ring=0 would hold nothing");
+    s.line.rr = Rr::Live;
+    s.line.rr_ring_ns = u64{*n} * (seconds ? 1 : 60) * 1'000'000'000;
+    return {};
+}
+
+Result<void> set_rr_from(OptionState& s, Text, Text value) {
+    s.line.rr_from = value;
+    return {};
+}
+
+Result<void> set_chaos(OptionState& s, Text option, Text value) {
+    const auto seed = number(option, "", value, 0xffff'ffff);
+    if (!seed) return seed.error();
+    s.line.config.chaos = *seed;
+    return {};
+}
+
+Result<void> set_rr_panic(OptionState& s, Text option, Text value) {
+    if (value.empty() || value.size() > 256) return error(option, "a text of 1 to 256 characters");
+    s.line.rr_panic.emplace_back(value);
+    return {};
+}
+
 Result<void> set_rr(OptionState& s, Text option, Text value) {
     if (value == "record") s.line.rr = Rr::Record;
     else if (value == "replay") s.line.rr = Rr::Replay;
     else if (value == "live") s.line.rr = Rr::Live;
-    else return error(option, "record, replay or live, not " + quoted(value));
+    else if (value.starts_with("ring=")) return set_ring(s, option, value.substr(5));
+    else return error(option, "record, replay, live or ring=MINUTES, not " + quoted(value));
     return {};
 }
 

@@ -86,14 +86,17 @@ constexpr Option kOptions[] = {
     {"h", "", "", "", show_help},
     {"version", "", kRunGroup, "the version", show_version},
 
-    {"rr", "record|replay|live", kReplayGroup,
-     "record the run, or replay it (a replay takes the machine from the recording); live: hold the past in memory, to go back in it", set_rr},
-    {"rrfile", "FILE", kReplayGroup, "the recording", set_rrfile},
+    {"rr", "record|replay|live|ring=MINUTES", kReplayGroup,
+     "record the run, or replay it (a replay takes the machine from the recording); live: hold the past in memory, to go back in it; ring: the last minutes (90s: seconds) of guest time, written to -rrfile when the guest fails (vmm-rr, triple fault, -rr-panic) or a monitor says rr-save", set_rr},
+    {"rrfile", "FILE", kReplayGroup, "the recording; with -rr live and ring: where what the guest asks for is written", set_rrfile},
+    {"rr-panic", "TEXT", kReplayGroup, "with -rr live and ring: the guest has failed when this appears on a serial port, as in 'Kernel panic'; several may be given", set_rr_panic},
     {"image", "ID=PATH", kReplayGroup, "where a replay finds the disk image ID", set_image},
     {"rr-memory", "MB", kReplayGroup, "what checkpoints for going back may take (512)", set_rr_memory},
     {"rr-end", "exit|pause", kReplayGroup, "where the recording ends: end (default), or pause there, for gdb or the monitor", set_rr_end},
     {"rr-checkpoint-every", "STEPS", kReplayGroup,
      "while recording: a whole state into the file every STEPS steps (4G, 500M), so that parts of it can be replayed; 'vmm rr index' adds them later", set_rr_checkpoint_every},
+    {"rr-from", "FILE", kReplayGroup, "a run that begins where this file of rr-save or rr-fork begins, with its machine; input is fresh, and it can be recorded", set_rr_from},
+    {"chaos", "SEED", kReplayGroup, "interrupts come late now and then, as hardware may have it, to bring rare races out; equal seeds, equal runs; a recording carries the seed", set_chaos},
     {"object", "filter-replay,id=ID,netdev=ID", "", "", set_object},
 
     {"gdb", "tcp:[HOST]:PORT|unix:PATH|none", kDebugGroup, "gdb can connect there; without a host, from this machine only", set_gdb},
@@ -152,9 +155,14 @@ std::string help_text() {
 Result<void> complete(OptionState& s) {
     const bool needs_file = s.line.rr == Rr::Record || s.line.rr == Rr::Replay;
     if (needs_file && s.line.rrfile.empty()) return Error{"-rr: which file? -rrfile FILE says it"};
-    if (!needs_file && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record or -rr replay"};
+    if (s.line.rr == Rr::None && !s.line.rrfile.empty()) return Error{"-rrfile goes with -rr record, replay, live or ring=MINUTES"};
+    if (s.line.rr_ring_ns != 0 && s.line.rr != Rr::Live) return Error{"-rr: ring=MINUTES, or something else, not both"};
+    if (s.line.rr_ring_ns != 0 && s.line.rrfile.empty()) return Error{"-rr ring: into which file, when it is wanted? -rrfile FILE says it"};
+    if (!s.line.rr_panic.empty() && (s.line.rr != Rr::Live || s.line.rrfile.empty())) return Error{"-rr-panic goes with -rr live or -rr ring=MINUTES, and -rrfile FILE"};
     if (!s.line.image_places.empty() && s.line.rr != Rr::Replay) return Error{"--image goes with -rr replay"};
     if (auto ok = place_drives(s); !ok) return ok;
+    if (!s.line.rr_from.empty() && s.line.rr == Rr::Replay) return Error{"-rr-from begins a run of its own; -rr replay needs -rrfile only"};
+    if (!s.line.rr_from.empty() && s.line.rr_checkpoint_every != 0) return Error{"-rr-checkpoint-every: not available yet with -rr-from"};
     auto& c = s.line.config;
     auto& host = c.host;
     const auto uses_stdio = [&] {

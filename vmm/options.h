@@ -17,7 +17,7 @@ enum class Rr {
     None,
     Record,
     Replay,
-    Live,             // the past is held in memory, nothing is written
+    Live,             // the past is held in memory; into the file goes what the guest or a monitor asks for
 };
 
 struct CommandLine {
@@ -31,8 +31,11 @@ struct CommandLine {
     MachineConfig config;
     Rr rr = Rr::None;
     std::string rrfile{};
+    std::string rr_from{};            // a recording at whose beginning the run begins
     u64 rr_memory = u64{512} << 20;   // bytes that checkpoints may take
     u64 rr_checkpoint_every = 0;      // steps between checkpoints in the recording; 0: none
+    u64 rr_ring_ns = 0;               // of guest time: what a live run holds of its past; 0: all
+    std::vector<std::string> rr_panic{};   // on a serial port: the guest has failed
     bool rr_end_pause = false;        // where a recording ends, the replay pauses rather than that the program ends
     std::optional<CharConfig> gdb{};   // where a debugger can connect
     bool start_paused = false;

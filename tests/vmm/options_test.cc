@@ -300,7 +300,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"--", "unexpected argument '--'"},
         Wrong{"-m", "-m needs a value: -m [size=]MEGABYTES"},
         Wrong{"-nographic=on", "-nographic takes no value"},
-        Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record, replay or live, not 'again'"},
+        Wrong{"--rr record", "-rrfile FILE"}, Wrong{"--rr again --rrfile f", "record, replay, live or ring=MINUTES, not 'again'"},
         Wrong{"--rrfile f", "goes with -rr"},
         Wrong{"-gdb stdio", "-gdb: 'stdio' is none of tcp:[HOST]:PORT, unix:PATH, none"}, Wrong{"-gdb tcp:1234", "-gdb: tcp needs HOST:PORT"},
         Wrong{"-gdb tcp::99999", "-gdb: port 99999 is above 65535"}, Wrong{"-s=1", "-s takes no value"},

@@ -190,11 +190,28 @@ void add_machine_commands(CommandTable& table, Operator& op, const Surroundings&
                    for (const auto& d : around.chardevs()) c.print(d.id + ": filename=" + d.where + "\n");
                    return Outcome::Done;
                }});
-    table.add({"record-start|record_start", "FILE", "records the run into a file, from power-on", [&op](const Context&, Args a) -> Result<Outcome> {
+    table.add({"record-start|record_start", "FILE", "records the run into a file, from power-on, or from where its past is held", [&op](const Context&, Args a) -> Result<Outcome> {
                    if (a.size() != 1) return Error{"usage: record-start FILE"};
                    return done(op.record_start(a[0]));
                }});
     table.add({"record-stop|record_stop", "", "gives the recording its end; the run goes on", [&op](const Context&, Args) { return done(op.record_stop()); }});
+    table.add({"rr-save|rr_save", "FILE", "writes what is held of the run's past into a file that replays; the run goes on", [&op](const Context&, Args a) -> Result<Outcome> {
+                   if (a.size() != 1) return Error{"usage: rr-save FILE"};
+                   return done(op.save_past(a[0]));
+               }});
+    table.add({"rr-fork|rr_fork", "FILE [OPTION...]", "the machine as it is now goes on in a program of its own, with fresh input and these options; FILE is what it begins with",
+               [&op](const Context& c, Args a) -> Result<Outcome> {
+                   if (a.empty()) return Error{"usage: rr-fork FILE [OPTION...], as in rr-fork what-if.rr -gdb tcp::1235"};
+                   const auto pid = op.fork(a[0], {a.begin() + 1, a.end()});
+                   if (!pid) return pid.error();
+                   c.print("process " + std::to_string(*pid) + "\n");
+                   return Outcome::Done;
+               }});
+    table.add({"guest-marks|guest_marks", "", "the places that the guest marked by its port vmm-rr", [](const Context& c, Args) -> Result<Outcome> {
+                   if (c.control.record_switch() == nullptr) return Error{"no marks are kept in this run; --rr live keeps them, and a replay"};
+                   for (const auto& [at, value] : c.control.record_switch()->marks()) c.print("mark " + std::to_string(value) + ": icount " + std::to_string(at.v) + "\n");
+                   return Outcome::Done;
+               }});
     table.add({"replay_break", "ICOUNT", "pauses a replay, once, when it comes to this position", [&op](const Context& c, Args a) { return break_replay(op, c, a); }});
     table.add({"replay_delete_break", "", "takes that back", [&op](const Context& c, Args) { return said(c, op.delete_break()); }});
     table.add({"replay_seek", "ICOUNT", "goes to this position of a replay, in either direction, and pauses there",

@@ -99,6 +99,17 @@ Result<void> Operator::record_stop() {
     return control_.record_switch()->stop();
 }
 
+Result<void> Operator::save_past(const std::string& file) {
+    if (control_.mode() == RrMode::Replay) return Error{"this is a replay: what it does is recorded already, in " + control_.rr_file()};
+    if (control_.record_switch() == nullptr) return Error{"this run does not hold its past; --rr live or --rr ring=MINUTES does"};
+    return control_.record_switch()->save(file);
+}
+
+Result<i64> Operator::fork(const std::string& file, std::vector<std::string> options) {
+    if (control_.record_switch() == nullptr) return Error{"rr-fork: this run does not hold its past; a replay does, and --rr live"};
+    return control_.record_switch()->fork(file, std::move(options));
+}
+
 Result<void> Operator::set_break(i64 icount) {
     if (control_.travel() == nullptr) return Error{"setting the breakpoint is allowed only in play mode"};
     const u64 now = control_.machine().icount().v;

@@ -49,6 +49,8 @@ class Operator {
 
     Result<void> record_start(const std::string& file);
     Result<void> record_stop();
+    Result<void> save_past(const std::string& file);
+    Result<i64> fork(const std::string& file, std::vector<std::string> options);   // the process id
 
     Result<void> set_break(i64 icount);
     Result<void> delete_break();

@@ -44,6 +44,8 @@ constexpr Type kCapability{Type::Kind::Enum, "capability", kCapabilities};
 constexpr Type kCapabilityList{.kind = Type::Kind::Array, .name = "capabilities", .element = &kCapability};
 
 constexpr Member kFile[] = {{"filename", &kString}};
+constexpr Type kOptionList{.kind = Type::Kind::Array, .name = "options", .element = &kString};
+constexpr Member kFork[] = {{"filename", &kString}, {"options", &kOptionList, true}};
 constexpr Member kPosition[] = {{"icount", &kInteger}};
 constexpr Member kSendKey[] = {{"keys", &kKeyList}, {"hold-time", &kInteger, true}};
 constexpr Member kSendEvent[] = {{"device", &kString, true}, {"head", &kInteger, true}, {"events", &kEventList}};
@@ -107,6 +109,14 @@ void query_replay(const Call& c) {
 }
 
 void record_start(const Call& c) { c->done(c->op.record_start(c->text("filename"))); }
+void rr_save(const Call& c) { c->done(c->op.save_past(c->text("filename"))); }
+void rr_fork(const Call& c) {
+    std::vector<std::string> options;
+    for (const Json& option : c->arguments.value("options", Json::array())) options.push_back(option.get<std::string>());
+    const auto pid = c->op.fork(c->text("filename"), std::move(options));
+    if (!pid) return c->fail(pid.error().text);
+    c->ok({{"pid", *pid}});
+}
 void record_stop(const Call& c) { c->done(c->op.record_stop()); }
 void replay_break(const Call& c) { c->done(c->op.set_break(c->integer("icount"))); }
 void replay_delete_break(const Call& c) { c->done(c->op.delete_break()); }
@@ -261,8 +271,10 @@ constexpr QmpCommand kCommands[] = {
     {"query-iothreads", "threads of disks that have names: none", {}, "[]", Here, nothing},
     {"query-replay", "where the run is; also while it runs, and while a long move is under way", {},
      "{icount: integer, mode: none|record|play, filename?: string}", Here, query_replay},
-    {"record-start", "records the run into a file, from power-on (not in QEMU)", kFile, "", Machine, record_start},
+    {"record-start", "records the run into a file, from power-on, or from where its past is held (not in QEMU)", kFile, "", Machine, record_start},
     {"record-stop", "gives the recording its end; the run goes on (not in QEMU)", {}, "", Machine, record_stop},
+    {"rr-fork", "the machine as it is now goes on in a program of its own, with fresh input and these options of the command line (`-qmp`, `-serial`, `--rr record` ...); the file is what it begins with (not in QEMU)", kFork, "{pid: integer}", Machine, rr_fork},
+    {"rr-save", "writes what is held of the run's past into a file that replays; the run goes on (not in QEMU)", kFile, "", Machine, rr_save},
     {"replay-break", "pauses, once, when the run comes to that position; a new one replaces it", kPosition, "", Machine, replay_break},
     {"replay-delete-break", "takes that back", {}, "", Machine, replay_delete_break},
     {"replay-seek", "goes to that position, in either direction, and pauses there; answers at once, STOP comes when it is there", kPosition, "", Machine, replay_seek},

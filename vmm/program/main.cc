@@ -100,6 +100,7 @@ int run(CommandLine given, const replay::Recording& recording) {
     auto printed = [&](unsigned line, std::span<const u8> bytes) {
         if (running != nullptr && control->travel() != nullptr && control->travel()->fresh()) control->printed().add(line, running->icount() + 1, bytes);
     };
+    Past* calls = nullptr;                   // who hears the guest
     std::array<CharLine*, 4> lines{};
     for (unsigned n = 0; n < 4; ++n) {
         if (!config.serial_present[n]) continue;
@@ -125,6 +126,15 @@ int run(CommandLine given, const replay::Recording& recording) {
         };
     }
 
+    for (unsigned n = 0; n < 4 && !given.rr_panic.empty(); ++n)
+        outputs.serial[n] = [n, to = std::move(outputs.serial[n]), &calls, &outputs_open](std::span<const u8> bytes) {
+            if (to) to(bytes);
+            if (outputs_open && calls != nullptr) calls->guest_prints(n, bytes);
+        };
+    outputs.call = [&calls, &outputs_open](GuestCall call, u32 value) {
+        if (outputs_open && calls != nullptr) calls->guest_calls(call, value);
+    };
+
     // A past that can be gone back to, or replayed, needs images that stay as they are.
     const bool keeps_images = given.rr != Rr::None || given.gdb.has_value();
     bool changes_kept = false;
@@ -136,9 +146,11 @@ int run(CommandLine given, const replay::Recording& recording) {
     Machine& m = **machine;
     const RrMode mode = given.rr == Rr::Record ? RrMode::Record : given.rr == Rr::Replay ? RrMode::Replay : RrMode::None;
     control = std::make_unique<Control>(m, mode, given.rrfile);
-    const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; });
+    const auto past = Past::make(given, recording, m, *control, [&outputs_open](bool open) { outputs_open = open; }, tell);
     if (!past) return fail(past.error().text);
     running = &m;
+    calls = past->get();
+    control->publish();                      // a run may begin anywhere
     auto frontends = Frontends::open(given, io, *control, *chars, tell);
     if (!frontends) return fail(frontends.error().text);
     const QuitSignals signals(io, quit);                 // until here, where a client may be waited for, signals just end the program
@@ -185,6 +197,7 @@ int run(CommandLine given, const replay::Recording& recording) {
     if (mode == RrMode::Replay && terminal_is_free && control->travel() != nullptr) progress.emplace(io, *control, control->travel()->head());
     const int status = run_machine(*control, options, (*past)->journal());
     progress.reset();
+    (*past)->serve();
     (*frontends)->program_ends(status);
     chars->give_up();                        // a client that does not read does not hold up the end
     frontends->reset();
@@ -218,12 +231,21 @@ int main(int argc, char** argv) {
             return 0;
         case vmm::CommandLine::Action::Run: break;
     }
-    if (line->rr != vmm::Rr::Replay) return vmm::run(std::move(*line), {});
-    const auto recording = vmm::replay::read_recording(line->rrfile);
-    if (!recording) return vmm::fail("-rrfile: " + recording.error().text);
-    if (!recording->damage.empty()) vmm::tell(line->rrfile + ": " + recording->damage + "; what is before it is used");
-    auto config = vmm::replay::replay_config(*recording, line->rrfile, args);
+    const bool replay = line->rr == vmm::Rr::Replay;
+    if (!replay && line->rr_from.empty()) return vmm::run(std::move(*line), {});
+    const std::string& file = replay ? line->rrfile : line->rr_from;
+    const auto recording = vmm::replay::read_recording(file);
+    if (!recording) return vmm::fail((replay ? "-rrfile: " : "-rr-from: ") + recording.error().text);
+    if (!recording->damage.empty()) vmm::tell(file + ": " + recording->damage + "; what is before it is used");
+    auto config = vmm::replay::replay_config(*recording, file, args);
     if (!config) return vmm::fail(config.error().text);
+    if (!replay) {
+        // The machine is the recorded one; where it meets this host is not.
+        config->host = line->config.host;
+        config->no_reboot = line->config.no_reboot;
+        config->no_shutdown = line->config.no_shutdown;
+        config->sleep = line->config.sleep;
+    }
     line->config = std::move(*config);
     return vmm::run(std::move(*line), *recording);
 }
