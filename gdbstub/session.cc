@@ -87,7 +87,10 @@ std::string Session::stop_reply(const PauseEvent& event) const {
     const std::string trap = "T05thread:01;", interrupted = "T02thread:01;";
     switch (event.why) {
         case Pause::Step: return trap;
-        case Pause::Point: return trap + (event.hit ? hit_reason(*event.hit) : "");
+        case Pause::Point:
+            // gdb would take a SIGTRAP in the middle of a `next` for the end of a step.
+            if (event.hit && is_event(event.hit->point.kind)) return interrupted;
+            return trap + (event.hit ? hit_reason(*event.hit) : "");
         case Pause::HistoryBegin: return trap + "replaylog:begin;";
         case Pause::HistoryEnd:
         case Pause::Different: return trap + "replaylog:end;";

@@ -184,9 +184,9 @@ void Session::change_point(std::string_view text, bool insert) {
     // Breakpoints are by linear address whatever the memory packets mean.
     const bool physical = physical_ && !execute;
     if (physical && kKinds[*type] != PointKind::Write) return error("by physical address only writes can be watched");
-    const Point point{kKinds[*type], *at, static_cast<u32>(bytes), physical, {}};
+    const Point point{kKinds[*type], *at, static_cast<u32>(bytes), physical, physical ? std::nullopt : control_.only_cr3()};
     if (found != points_.end()) {
-        if (found->second.point.physical == physical) return ok();
+        if (found->second.point.physical == physical && found->second.point.cr3 == point.cr3) return ok();
         if (found->second.id) dropped_.push_back(*found->second.id);
         points_.erase(found);
     }

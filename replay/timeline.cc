@@ -5,9 +5,11 @@
 #include <iterator>
 #include <utility>
 
+#include "replay/rr_dump.h"
 #include "replay/stored_state.h"
 #include "vmm/check.h"
 #include "vmm/host_clock.h"
+#include "vmm/tcg/mmu.h"
 #include "vmm/tcg/translator.h"
 
 namespace vmm::replay {
@@ -228,9 +230,11 @@ Timeline::Arrived Timeline::run_to(Icount target, const DebugPoints* points, Ico
         if (const u64 steps = machine_.icount() - from; steps >= kMeasurable)
             ns_per_step_ = (3 * ns_per_step_ + static_cast<double>(thread_cpu_ns() - before) / static_cast<double>(steps)) / 4;
         arrived(machine_);
+        bool triple_fault = false;
         switch (why) {
             case Stop::DebugPoint: return Arrived::Point;
             case Stop::Reset:
+                triple_fault = points != nullptr && machine_.translator().take_triple_fault();
                 ended_ = recorder_ == nullptr && machine_.icount() == head();
                 break;
             case Stop::PowerOff:
@@ -245,6 +249,7 @@ Timeline::Arrived Timeline::run_to(Icount target, const DebugPoints* points, Ico
                 break;
             default: break;
         }
+        if (triple_fault) return Arrived::Point;
     }
     return Arrived::There;
 }
@@ -356,6 +361,56 @@ std::optional<Icount> Timeline::last_hit(Icount to, const DebugPoints& points, H
     return found;
 }
 
+// A step forward that leaves out interrupts ended at `at`'s instruction. If an interrupt returned to there, that step began before
+// the interrupt; before several, if several followed one another.
+Icount Timeline::before_interrupts(Icount at) {
+    constexpr u64 kFarthest = 1u << 26;                  // steps that are looked through for where it began
+    constexpr unsigned kMost = 64;                       // interrupts and exceptions likewise
+    DebugPoints points;
+    for (const PointKind kind : {PointKind::Interrupt, PointKind::Exception}) points.add({kind, 0, 1, false, {}, true});
+    for (bool found = true; std::exchange(found, false);) {
+        if (at <= begin() || !seek(at)) return at;
+        const CodePlace place = code_place(machine_.translator().state());
+        if (!seek(at - 1) || !at_iret()) return at;
+        Go go;
+        go.direction = Direction::Backward;
+        go.until = Icount{at.v > kFarthest ? at.v - kFarthest : 0};
+        for (unsigned n = 0; n < kMost; ++n) {
+            const PauseEvent event = back(go, points);
+            if (event.why != Pause::Point) return at;
+            if (code_place(machine_.translator().state()) != place) continue;
+            if (event.hit->point.kind != PointKind::Interrupt) return at;
+            at = machine_.icount();
+            found = true;
+            break;
+        }
+    }
+    return at;
+}
+
+// IRET is the instruction that comes next.
+bool Timeline::at_iret() {
+    const CpuState& s = machine_.translator().state();
+    u32 linear = s.seg[kCs].base + s.eip;
+    for (unsigned n = 0; n < 4; ++n, ++linear) {         // prefixes
+        GuestPhys at{};
+        u8 byte = 0;
+        if (!machine_.translator().cpu().mmu().probe(linear, at) || machine_.memory().view(at).read == Memory::PageView::kNone) return false;
+        machine_.memory().read_ram(at, {&byte, 1});
+        if (byte == 0xcf) return true;
+        if (byte != 0x66) return false;
+    }
+    return false;
+}
+
+std::vector<std::string> Timeline::events(Icount from, Icount to, std::size_t most) const {
+    std::vector<std::string> out;
+    const auto& all = replayer_.recording().events;
+    auto it = std::lower_bound(all.begin(), all.end(), from, [](const Event& e, Icount at) { return e.at < at; });
+    for (; it != all.end() && it->at <= to && out.size() < most; ++it) out.push_back(describe_event(*it));
+    return out;
+}
+
 PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
     const bool left_branch = branch_.has_value();
     rejoin();
@@ -375,6 +430,12 @@ PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
         if (!done) event.text = done.error().text;
         return event;
     };
+    if (go.one_step && go.over_interrupts) {
+        interruptible_ = false;
+        const Icount at = before_interrupts(Icount{start.v - 1});
+        interruptible_ = true;
+        return stand_at(at, Pause::Step);
+    }
     if (go.one_step) return stand_at(Icount{start.v - 1}, Pause::Step);
     if (!points.empty()) {
         for (Icount to = start; to > goal;) {
@@ -386,6 +447,7 @@ PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
             if (interrupted) return stand_at(from, Pause::User);
             if (at && *at >= goal) {
                 event.hit = hit;
+                if (is_event(hit.point.kind)) event.text = "caught " + describe(hit);
                 return stand_at(*at, Pause::Point);
             }
             to = from;

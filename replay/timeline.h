@@ -60,6 +60,7 @@ class Timeline final : public Journal, public TimeTravel {
     Icount begin() const override { return kept_.begin()->first; }
     std::optional<Icount> end_position() const override { return recorder_ != nullptr ? std::nullopt : std::optional(head()); }
     Icount head() const override { return recorder_ != nullptr ? furthest_ : replayer_.end_position(); }
+    std::vector<std::string> events(Icount from, Icount to, std::size_t most) const override;
     Icount passed() const override { return passed_; }
     bool fresh() const override { return !branch_ && run_from_ <= passed_ && machine_.icount() >= passed_; }
     Result<void> pass(Icount upto) override;
@@ -96,6 +97,8 @@ class Timeline final : public Journal, public TimeTravel {
     void settle();
     Arrived approach(Icount target); // run_to, with checkpoints dense before it
     std::optional<Icount> last_hit(Icount to, const DebugPoints& points, Hit& hit, bool& interrupted);
+    Icount before_interrupts(Icount at);
+    bool at_iret();
     void set_gate();
 
     Machine& machine_;

@@ -13,6 +13,11 @@ namespace vmm {
 Control::Control(Machine& machine, RrMode mode, std::string rr_file)
     : machine_(machine), mode_(mode), rr_file_(std::move(rr_file)) {}
 
+CodePlace code_place(const CpuState& s) {
+    const bool user = (s.seg[kCs].selector & 3) == 3 || (s.eflags & kVm) != 0;
+    return {s.eip, s.seg[kCs].selector, s.gpr[kEsp], user ? s.cr3 : 0};
+}
+
 // --- any thread -----------------------------------------------------------------------------------------------------------
 
 void Control::post(std::function<void()> task) {
@@ -40,6 +45,7 @@ void Control::interrupt() {
 void Control::go(const Go& go) {
     const bool was = move_.has_value();
     move_ = go;
+    move_->over_interrupts = go.one_step && !step_irq_;
     last_pause_ = {};
     interrupted_.store(false);
     publish();

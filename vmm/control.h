@@ -50,7 +50,15 @@ struct Go {
     bool one_step = false;
     std::optional<Icount> until;                          // stop there at the latest (Pause::Position)
     std::optional<std::pair<u32, u32>> range;             // keep stepping while EIP is in [first, second)
+    bool over_interrupts = false;                         // of one step: go() says so, see set_step_irq()
 };
+
+// Where the processor is, as far as an interrupt comes back to it.
+struct CodePlace {
+    u32 eip = 0, cs = 0, esp = 0, cr3 = 0;                // cr3: of user code only; the kernel's may be lent
+    bool operator==(const CodePlace&) const = default;
+};
+CodePlace code_place(const CpuState& state);
 
 // What the machine did, for monitors' events. Resume and Pause come in pairs.
 enum class Happening : u8 {
@@ -68,6 +76,8 @@ class TimeTravel {
     virtual Icount begin() const = 0;                     // the first position that can be gone back to
     virtual std::optional<Icount> end_position() const = 0; // of a replay: where the recording ends
     virtual Icount head() const = 0;                      // the last position that can be gone to: the end, or how far a live run came
+    // What the recording says of the steps from `from` to `to`: a line each, `most` at most.
+    virtual std::vector<std::string> events(Icount from, Icount to, std::size_t most) const = 0;
     virtual Icount passed() const = 0;                    // everything before this was run through, without a gap
     virtual bool fresh() const = 0;                       // what happens now is beyond that, and adds to it
     virtual Result<void> pass(Icount upto) = 0;           // runs through what was not yet; the machine is there then
@@ -124,6 +134,12 @@ class Control {
     // Null: this run cannot go back (`why_not_back()` says why, for people).
     TimeTravel* travel() { return travel_; }
     const std::string& why_not_back() const { return why_not_; }
+    // Off: single steps leave out interrupts from outside with all that they do until they return, in both directions.
+    bool step_irq() const { return step_irq_; }
+    void set_step_irq(bool on) { step_irq_ = on; }
+    // A debugger's break- and watchpoints (by linear address) stop only while CR3 has this value.
+    std::optional<u32> only_cr3() const { return only_cr3_; }
+    void set_only_cr3(std::optional<u32> cr3) { only_cr3_ = cr3; }
     Bookmarks& bookmarks() { return bookmarks_; }
     PrintedText& printed() { return printed_; }           // up to travel()->passed()
     // Exactly to a position, at once; then paused.
@@ -168,6 +184,8 @@ class Control {
     std::atomic<RrMode> mode_;
     std::string rr_file_;                                 // under mutex_
     DebugPoints points_;
+    bool step_irq_ = true;
+    std::optional<u32> only_cr3_;
     Bookmarks bookmarks_;
     PrintedText printed_;
     TimeTravel* travel_ = nullptr;

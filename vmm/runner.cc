@@ -78,28 +78,33 @@ class Run {
         o_.boundary();
         if (journal_.over(m_)) return over();
         const Go go = *control_.move();
-        Icount limit = from + (go.one_step || from == no_input_at_ ? 1 : slice_);
+        if (over_ && !go.over_interrupts) leave_over();
+        const bool one_step = go.one_step && !over_;
+        const CodePlace place = code_place(m_.translator().state());
+        base_before_ = m_.translator().state().seg[kCs].base;
+        Icount limit = from + (one_step || from == no_input_at_ ? 1 : slice_);
         for (const auto& at : {go.until, control_.break_at()})
             if (at && *at > from) limit = std::min(limit, *at);
         m_.translator().set_debug_points(control_.points().empty() ? nullptr : &control_.points(), start_);
         const u64 before = host_ns();
         const Stop stop = run(journal_.stop(from, limit));
         const u64 took = host_ns() - before;
-        if (stop == Stop::Limit && !go.one_step) adapt(m_.icount() - from, took);
+        if (stop == Stop::Reset && m_.translator().take_triple_fault() && from_before_triple_fault()) return std::nullopt;
+        if (stop == Stop::Limit && !one_step) adapt(m_.icount() - from, took);
         if (stop == Stop::Idle && idle()) {
             // The timers that are due where the jump ended fire before any input: position N is one state.
             if (const auto status = ended(run(m_.icount()))) return status;
         } else if (const auto status = ended(stop)) {
             return status;
         }
-        if (control_.move()) look_for_pause(go, from, stop);
+        if (control_.move() && !stepping_over(go, place, stop)) look_for_pause(go, from, stop);
         return std::nullopt;
     }
 
     void look_for_pause(const Go& go, Icount from, Stop stop) {
         const Icount now = m_.icount();
         PauseEvent event;
-        if (stop == Stop::DebugPoint) event = {Pause::Point, m_.translator().hit(), {}};
+        if (stop == Stop::DebugPoint) event = caught();
         else if (go.one_step && now > from && !within(go)) event.why = Pause::Step;
         else if (now > from && ((go.until && now >= *go.until) || (control_.break_at() && now == *control_.break_at()))) {
             event.why = Pause::Position;
@@ -109,6 +114,43 @@ class Run {
         }
         settle();
         if (control_.move()) pause(std::move(event));
+    }
+
+    PauseEvent caught() const {
+        const auto& hit = m_.translator().hit();
+        return {Pause::Point, hit, hit && is_event(hit->point.kind) ? "caught " + describe(*hit) : ""};
+    }
+
+    // Everything was reset. Back to before the step, unless the run sets out from there.
+    bool from_before_triple_fault() {
+        TimeTravel* travel = control_.travel();
+        const Icount before = m_.icount() - 1;
+        if (travel == nullptr || before == start_ || travel->branch()) return false;
+        PauseEvent event = caught();
+        if (auto done = travel->seek(before); !done) event = {Pause::Different, {}, done.error().text};
+        pause(std::move(event));
+        return true;
+    }
+
+    // A step that does not go into interrupts: from where one was delivered to where it returns to, and on. True: under way.
+    bool stepping_over(const Go& go, const CodePlace& before, Stop stop) {
+        if (!go.over_interrupts) return false;
+        if (!over_) {
+            if (m_.translator().interrupted_at() != m_.icount() || stop != Stop::Limit) return false;
+            over_.emplace(before, control_.points().add({PointKind::Execute, base_before_ + before.eip, 1, false, {}, false, true}));
+            return true;
+        }
+        if (stop != Stop::DebugPoint) return true;
+        const auto& hit = m_.translator().hit();
+        const bool back = hit->point.kind == PointKind::Execute && code_place(m_.translator().state()) == over_->first;
+        const bool mine = hit->id == over_->second;
+        start_ = m_.icount();                            // seen
+        if (back) leave_over();
+        return back || mine;
+    }
+    void leave_over() {
+        if (over_) control_.points().remove(over_->second);
+        over_.reset();
     }
 
     bool within(const Go& go) const {
@@ -125,6 +167,7 @@ class Run {
     }
 
     void pause(PauseEvent event) {
+        leave_over();
         start_ = no_input_at_ = m_.icount();
         paused_at_ = tried_at_ = host_ns();
         control_.paused(std::move(event));
@@ -132,6 +175,7 @@ class Run {
 
     // Paused: tasks, and nothing else; then host time goes on where it stood.
     void wait_paused() {
+        leave_over();
         if (!paused_at_) pause_begins();
         control_.wait_for_task(kLongestSleepNs);
         control_.run_tasks();
@@ -256,6 +300,8 @@ class Run {
     Icount start_{~u64{0}};                            // breakpoints here were seen already
     Icount no_input_at_{~u64{0}};                      // the machine paused here: nothing more enters at this position
     Icount ended_at_{~u64{0}};                         // the guest ended here; there is no way forward
+    std::optional<std::pair<CodePlace, DebugPoints::Id>> over_;   // an interrupt that is stepped over: where it returns to
+    u32 base_before_ = 0;                              // of CS
     bool host_reset_ = false;                          // the reset that comes is not the guest's
     std::optional<u64> paused_at_;                     // host time
     std::optional<Stop> asked_;                        // by what entered while the machine was paused

@@ -10,7 +10,7 @@
         .set own_sum,   0x2000c
         .set rarely,    0x20010
         .cfi_sections .debug_frame
-        .globl main, loop, main_rarely, bump, bump_end, look, change, own, printed, leave
+        .globl main, loop, main_rarely, bump, bump_end, look, change, own, printed, crash, crashes, leave
         .type main, @function
         .cfi_startproc
 main:   fninit
@@ -87,6 +87,13 @@ printed:
         .cfi_endproc
         .size say, . - say
 text:   .asciz "rarely "
+
+        // The interrupt gates are taken away: a triple fault.
+crash:  lidt no_idt
+crashes:
+        int3
+no_idt: .word 0
+        .long 0
 
 leave:  EXIT 3
         END_OF_ROM

@@ -469,6 +469,104 @@ class Monitor(Debugged):
         gdb("monitor delete all")
         self.assertEqual(gdb("monitor points"), "no points")
 
+    def test_a_port_is_caught_in_both_directions(self):
+        _, gdb = self.replay(self.recording())
+        gdb(f"source {MACROS}")
+        gdb("monitor seek rarely B")
+        self.assertIn("catch port 0x03f8", gdb("monitor catch port 0x3f8"))
+        self.assertIn("caught an access to port 0x03f8", gdb("continue"))
+        # The line feed went out; back again it is before it does.
+        self.assertEqual((gdb.value("$eip"), gdb.value("$al")), (gdb.value("&printed") + 3, 10))
+        gdb("stepi")
+        self.assertIn("caught an access to port 0x03f8", gdb("reverse-continue"))
+        self.assertEqual((gdb.value("$eip"), gdb.value("$al")), (gdb.value("&printed") + 2, 10))
+        self.assertIn("caught", gdb("reverse-continue"))
+        self.assertEqual(gdb.value("$al"), ord("B"))
+        self.assertRegex(gdb("monitor points"), r"^\d+ catch port 0x03f8$")
+        gdb("monitor delete all")
+        self.assertEqual(gdb("monitor points"), "no points")
+        self.assertIn("No more reverse-execution history", gdb("reverse-continue"))
+
+    def test_modes_are_caught(self):
+        _, gdb = self.replay(self.recording())
+        gdb("monitor catch mode")
+        self.assertIn("caught protected mode begins", gdb("continue"))
+        self.assertEqual(gdb.value("$cr0") & 1, 1)
+        self.assertIn("caught", gdb("reverse-continue"))
+        self.assertEqual(gdb.value("$cr0") & 1, 0)
+
+    def test_a_triple_fault_is_caught_before_it(self):
+        _, gdb = self.at_main("-no-reboot")
+        gdb("monitor catch triple-fault")
+        gdb("set $eip = &crash")
+        self.assertIn("caught a triple fault", gdb("continue"))
+        self.assertEqual(gdb.value("$eip"), gdb.value("&crashes"))
+        # Going on it happens.
+        self.assertIn("the guest reset", gdb("continue"))
+        self.assertIn("caught a triple fault", gdb("reverse-continue"))
+        self.assertEqual(gdb.value("$eip"), gdb.value("&crashes"))
+
+    def test_breakpoints_of_one_cr3(self):
+        _, gdb = self.at_main()
+        gdb("monitor break 0xf0000 cr3 0x1000")
+        self.assertIn("under CR3 0x00005000", gdb("monitor limit-cr3 0x5000"))
+        gdb("break *bump")
+        gdb("break *look")
+        gdb.start("continue")
+        time.sleep(0.5)
+        gdb.interrupt()
+        self.assertIn("SIGINT", gdb.finish())
+        self.assertIn("under CR3 0x00000000", gdb("monitor limit-cr3"))
+        self.assertRegex(gdb("continue"), "Breakpoint [23], ")
+        self.assertIn("under any CR3", gdb("monitor limit-cr3 off"))
+
+    def test_what_entered_from_outside_is_listed(self):
+        _, gdb = self.replay(self.recording())
+        self.assertEqual(gdb("monitor events 0"), "nothing entered from outside")
+        self.assertIn("Error: catch irq", gdb("monitor catch fire"))
+        self.assertIn("Error: '256' is too large", gdb("monitor catch irq 256"))
+        self.assertEqual(gdb("monitor step-irq off"), "steps leave out interrupts")
+
+    def test_steps_leave_out_interrupts_in_both_directions(self):
+        # The firmware's waiting for a disk to boot from: its timer interrupts come back to where they came.
+        path = self.directory / "firmware.rr"
+        vmm = self.closing(Vmm(VMM, "-icount", f"shift=0,rr=record,rrfile={path}", "-nographic", "-serial", "null", "-monitor", "none", "-net", "none",
+                               paused=False))
+        time.sleep(2)
+        vmm.process.send_signal(signal.SIGTERM)
+        self.assertEqual(vmm.wait(), 0)
+        gdb = self.gdb(self.closing(Vmm(VMM, "-icount", f"shift=0,rr=replay,rrfile={path}")), None)
+        gdb(f"source {MACROS}")
+        gdb("monitor catch irq 8")
+        for _ in range(3):
+            self.assertIn("caught interrupt 0x08", gdb("continue"))
+            after = self.icount(gdb("monitor when"))
+            gdb("monitor seek -1")
+            place = [gdb.value(r) for r in ("$eip", "$cs", "$esp")]
+            linear = gdb.value("$cs_base") + place[0]
+            gdb("monitor seek +1")
+            gdb("monitor delete all")
+            # Where it returns to, by a breakpoint.
+            gdb(f"monitor break {linear}")
+            gdb("continue")
+            back = self.icount(gdb("monitor when"))
+            self.assertEqual([gdb.value(r) for r in ("$eip", "$cs", "$esp")], place)
+            gdb("monitor delete all")
+            # A step into it, and one that leaves it out.
+            gdb(f"monitor seek {after - 1}")
+            gdb("stepi")
+            self.assertEqual(self.icount(gdb("monitor when")), after)
+            gdb("reverse-stepi")
+            self.assertEqual(self.icount(gdb("monitor when")), after - 1)
+            gdb("monitor step-irq off")
+            gdb("stepi")
+            self.assertEqual(self.icount(gdb("monitor when")), back + 1)
+            gdb("reverse-stepi")
+            self.assertEqual(self.icount(gdb("monitor when")), after - 1)
+            gdb("monitor step-irq on")
+            gdb(f"monitor seek {back}")
+            gdb("monitor catch irq 8")
+
     def test_memory_and_registers_are_printed(self):
         _, gdb = self.at_main()
         self.assertIn("EIP=000f", gdb("monitor info registers"))

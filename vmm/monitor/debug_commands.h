@@ -12,7 +12,7 @@ void add_debug_commands(CommandTable& table);            // all of them
 
 void add_time_commands(CommandTable& table);             // when, seek, checkpoint, checkpoints, restart, rejoin
 void add_search_commands(CommandTable& table);           // last-write, next-write
-void add_stop_commands(CommandTable& table);             // break, points, delete
+void add_stop_commands(CommandTable& table);             // break, catch, points, delete, limit-cr3, step-irq, events
 void add_inspect_commands(CommandTable& table);          // info registers, x, xp, print, info mem, info pic ...
 
 }  // namespace vmm::monitor

@@ -70,6 +70,7 @@ void load_cr3(Cpu& cpu, u32 value) {
     if (pae_paging(cpu.s.cr0, cpu.s.cr4)) cpu.s.pdpte = read_pdptes(cpu, value);
     cpu.s.cr3 = value;
     cpu.cr3_changed();
+    if (cpu.debug.any_event()) cpu.debug.happened(PointKind::Cr3, value, 1, value);
     cpu.end_block();
 }
 

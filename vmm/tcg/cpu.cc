@@ -32,6 +32,7 @@ void Cpu::mode_changed() {
     if (real_mode()) cpl_ = 0;
     else if (v86()) cpl_ = 3;
     else cpl_ = s.seg[kSs].dpl();
+    debug.mode(real_mode() ? kRealMode : v86() ? kV86Mode : kProtectedMode, s.cr3);
     end_block();
 }
 
@@ -118,6 +119,7 @@ void Cpu::read_bytes(Seg seg, u32 offset, void* out, unsigned size) {
             sync_clock();
             end_block();
             note_access(at, n, false);
+            note_device(phys, n);
             memory.read(phys, {to + done, n});
         }
         done += n;
@@ -140,6 +142,7 @@ void Cpu::write_bytes(Seg seg, u32 offset, const void* in, unsigned size) {
             sync_clock();
             end_block();
             note_access(at, n, true);
+            note_device(phys, n);
             memory.write(phys, {from + done, n});
         }
         done += n;
@@ -184,6 +187,7 @@ T Cpu::read_slow(u32 address, bool user) {
     sync_clock();
     end_block();
     note_access(address, sizeof(T), false);
+    note_device(phys, sizeof(T));
     return static_cast<T>(memory.load(phys, sizeof(T)));
 }
 
@@ -205,6 +209,7 @@ void Cpu::write_slow(u32 address, T value, bool user) {
     sync_clock();
     end_block();
     note_access(address, sizeof(T), true);
+    note_device(phys, sizeof(T));
     memory.store(phys, sizeof(T), value);
 }
 

@@ -150,6 +150,10 @@ class Cpu final : public MemoryWatcher {
     void note_access(u32 address, u32 size, bool write) {
         if (debug.any_watch()) debug.accessed(address, size, write, s.cr3);
     }
+    void note_device(GuestPhys phys, u32 size) {
+        if (debug.any_event() && memory.view(phys).read == Memory::PageView::kNone)
+            debug.happened(PointKind::Device, static_cast<u32>(phys.v), size, s.cr3);
+    }
     unsigned cpl_ = 0;
     std::unique_ptr<Mmu> mmu_;
 

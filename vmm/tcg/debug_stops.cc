@@ -18,10 +18,13 @@ std::optional<DebugStops::Change> DebugStops::update(const DebugPoints* points, 
     watches_.clear();
     pages_.clear();
     physical_.clear();
+    events_.clear();
     if (points == nullptr) return change;
     for (const auto& [id, point] : points->all()) {
         const Hit made{id, point, point.address};
-        if (point.kind == PointKind::Execute) {
+        if (is_event(point.kind)) {
+            events_.push_back(made);
+        } else if (point.kind == PointKind::Execute) {
             if (!before.contains(point.address)) change.fresh.push_back(point.address);
             breakpoints_.emplace(point.address, made);
         } else if (point.physical) {
@@ -51,9 +54,9 @@ std::optional<DebugStops::Change> DebugStops::update(const DebugPoints* points, 
     return change;
 }
 
-std::optional<Hit> DebugStops::stop_at(u32 linear, u32 cr3) const {
+std::optional<Hit> DebugStops::stop_at(u32 linear, u32 cr3, bool resumed) const {
     for (auto [it, end] = breakpoints_.equal_range(linear); it != end; ++it)
-        if (!it->second.point.cr3 || *it->second.point.cr3 == cr3) return it->second;
+        if ((!it->second.point.cr3 || *it->second.point.cr3 == cr3) && (!resumed || it->second.point.between)) return it->second;
     return std::nullopt;
 }
 
@@ -71,6 +74,19 @@ void DebugStops::accessed(u32 linear, u32 size, bool write, u32 cr3) {
         if (into >= p.length && p.address - linear >= size) continue;
         hit = w;
         hit->address = into < p.length ? linear : p.address;
+        return;
+    }
+}
+
+void DebugStops::happened(PointKind kind, u32 number, u32 count, u32 cr3) {
+    if (hit) return;
+    for (const Hit& e : events_) {
+        const Point& p = e.point;
+        if (p.kind != kind || (p.cr3 && *p.cr3 != cr3)) continue;
+        const u32 into = number - p.address;
+        if (!p.any && into >= p.length && p.address - number >= count) continue;
+        hit = e;
+        hit->address = number;
         return;
     }
 }

@@ -14,12 +14,14 @@ namespace {
 u32 read_port(Cpu& cpu, u32 port, unsigned size) {
     cpu.sync_clock();
     cpu.end_block();
+    if (cpu.debug.any_event()) cpu.debug.happened(PointKind::Port, port, size, cpu.s.cr3);
     return cpu.ports.read(port, size);
 }
 
 void write_port(Cpu& cpu, u32 port, unsigned size, u32 value) {
     cpu.sync_clock();
     cpu.end_block();
+    if (cpu.debug.any_event()) cpu.debug.happened(PointKind::Port, port, size, cpu.s.cr3);
     cpu.ports.write(port, size, value);
 }
 

@@ -239,6 +239,10 @@ void deliver_event(Cpu& cpu, u8 vector, EventKind kind, std::optional<u32> error
     }
     // Software interrupts leave that to the caller of the helper, which commits next_eip.
     if (!instruction) s.eip = cpu.next_eip;
+    if (cpu.debug.any_event() && e.kind != EventKind::SoftwareInt) {
+        const bool outside = e.kind == EventKind::External || e.kind == EventKind::Nmi;
+        cpu.debug.happened(outside ? PointKind::Interrupt : PointKind::Exception, e.vector, 1, s.cr3);
+    }
     cpu.end_block();
 }
 

@@ -33,6 +33,7 @@ void Translator::set_state(const CpuState& s) {
     cpu_.jit.faulted = cpu_.jit.shutdown = false;
     cpu_.mode_changed();
     cpu_.mmu().space_changed();
+    cpu_.debug.hit.reset();              // another state is no event
 }
 
 void Translator::reset(bool init_only) {
@@ -151,6 +152,7 @@ bool Translator::interrupt_ready() const {
 bool Translator::boundary_event() {
     CpuState& s = cpu_.s;
     auto& jit = cpu_.jit;
+    bool interrupt = false;
     try {
         if (jit.faulted) {
             jit.faulted = false;
@@ -162,8 +164,10 @@ bool Translator::boundary_event() {
             deliver_debug_trap(cpu_);
         } else if (pins_.s.nmi && !s.nmi_blocked && s.shadow != Shadow::MovSs) {
             pins_.s.nmi = false;
+            interrupt = true;
             deliver_event(cpu_, kNmi, EventKind::Nmi, {}, s.eip);
         } else if (interrupt_ready()) {
+            interrupt = true;
             deliver_event(cpu_, pins_.source->acknowledge(), EventKind::External, {}, s.eip);
         } else {
             return false;
@@ -173,6 +177,7 @@ bool Translator::boundary_event() {
     }
     jit.budget -= 1;
     sync();
+    if (interrupt) interrupted_at_ = clock_.icount();
     return true;
 }
 
@@ -193,6 +198,12 @@ StopReason Translator::run_until(Icount limit) {
         sync();
         if (jit.shutdown) {
             jit.shutdown = false;
+            cpu_.debug.hit.reset();
+            if (cpu_.debug.any_event()) cpu_.debug.happened(PointKind::TripleFault, 0, 1, cpu_.s.cr3);
+            if (cpu_.debug.hit) {
+                hit_ = std::exchange(cpu_.debug.hit, std::nullopt);
+                triple_fault_ = true;
+            }
             return StopReason::TripleFault;
         }
         if (cpu_.debug.hit) {
@@ -211,6 +222,7 @@ StopReason Translator::run_until(Icount limit) {
 
 void Translator::set_debug_points(const DebugPoints* points, Icount seen) {
     seen_ = seen;
+    triple_fault_ = false;
     cpu_.debug.hit.reset();
     const auto change = cpu_.debug.update(points, memory_);
     if (!change) return;
@@ -222,8 +234,8 @@ void Translator::set_debug_points(const DebugPoints* points, Icount seen) {
 bool Translator::at_breakpoint() {
     const CpuState& s = cpu_.s;
     // RF is set between the iterations of a REP: only the first is the instruction's beginning.
-    if (clock_.icount() == seen_ || (s.eflags & kRf) != 0) return false;
-    auto hit = cpu_.debug.stop_at(s.seg[kCs].base + s.eip, s.cr3);
+    if (clock_.icount() == seen_) return false;
+    auto hit = cpu_.debug.stop_at(s.seg[kCs].base + s.eip, s.cr3, (s.eflags & kRf) != 0);
     if (!hit) return false;
     hit_ = std::move(hit);
     return true;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "vmm/clock.h"
 #include "vmm/engine.h"
@@ -32,6 +33,10 @@ class Translator final : public Engine, private CodeWatcher {
     // again whenever the points changed.
     void set_debug_points(const DebugPoints* points, Icount seen);
     const std::optional<Hit>& hit() const { return hit_; }    // after StopReason::DebugPoint
+    // Once, after StopReason::TripleFault: somebody wants to stop for it; hit() says who.
+    bool take_triple_fault() { return std::exchange(triple_fault_, false); }
+    // The position after the last interrupt from outside, or NMI, that was delivered.
+    Icount interrupted_at() const { return interrupted_at_; }
     struct Stats { u64 blocks = 0, dispatches = 0, single_steps = 0, flushes = 0; };
     const Stats& stats() const { return stats_; }
 
@@ -64,6 +69,8 @@ class Translator final : public Engine, private CodeWatcher {
     u32 mode_ = 0;
     Icount seen_{};
     std::optional<Hit> hit_;
+    bool triple_fault_ = false;
+    Icount interrupted_at_{~u64{0}};
     Stats stats_;
 };
 
