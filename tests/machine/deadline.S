@@ -11,17 +11,7 @@ main:   xor %ebp, %ebp         // entries
         mov $lapic, %eax
         call gate
         lidt idt_pointer
-        // Master PIC: vectors 20-27, only IRQ 0 open.
-        mov $0x11, %al
-        out %al, $0x20
-        mov $0x20, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        PIC 0xfe                        // only IRQ 0 open
         // PIT counter 0: mode 2, 100 ticks.
         mov $0x34, %al
         out %al, $0x43

@@ -8,25 +8,10 @@
         cmp $\letter, %bl
         je \to
         .endm
-main:   mov $0x1000 + 0x20 * 8, %edi
-        mov $tick, %eax
-        mov %ax, (%edi)
-        movw $8, 2(%edi)
-        movw $0x8e00, 4(%edi)
-        shr $16, %eax
-        mov %ax, 6(%edi)
+main:   GATE 0x20, tick
         lidt idt_pointer
-        // Master PIC: vectors 20-27, only IRQ 0 open. PIT counter 0: mode 2, 65536 ticks.
-        mov $0x11, %al
-        out %al, $0x20
-        mov $0x20, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        PIC 0xfe                        // only IRQ 0 open
+        // PIT counter 0: mode 2, 65536 ticks.
         mov $0x34, %al
         out %al, $0x43
         xor %al, %al

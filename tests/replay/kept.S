@@ -3,25 +3,10 @@
 // port, keeps it in memory, takes square roots and reads the clock; it never waits, until it reads `halt`: then it does between timer
 // interrupts. `quit` ends it through isa-debug-exit.
 #include "rom.inc"
-main:   mov $0x1000 + 0x20 * 8, %edi
-        mov $pit, %eax
-        mov %ax, (%edi)
-        movw $8, 2(%edi)
-        movw $0x8e00, 4(%edi)
-        shr $16, %eax
-        mov %ax, 6(%edi)
+main:   GATE 0x20, pit
         lidt idt_pointer
-        // Master PIC: vectors 20-27, only IRQ 0 open. PIT counter 0: mode 2, 1000 ticks.
-        mov $0x11, %al
-        out %al, $0x20
-        mov $0x20, %al
-        out %al, $0x21
-        mov $4, %al
-        out %al, $0x21
-        mov $1, %al
-        out %al, $0x21
-        mov $0xfe, %al
-        out %al, $0x21
+        PIC 0xfe                        // only IRQ 0 open
+        // PIT counter 0: mode 2, 1000 ticks.
         mov $0x34, %al
         out %al, $0x43
         mov $1000 % 256, %al

@@ -25,30 +25,11 @@
         out     %al, $\port
         .endm
 
-        .macro  GATE vector, handler
-        mov     $0x1000 + \vector * 8, %edi
-        mov     $\handler, %eax
-        mov     %ax, (%edi)
-        movw    $8, 2(%edi)
-        movw    $0x8e00, 4(%edi)
-        shr     $16, %eax
-        mov     %ax, 6(%edi)
-        .endm
-
 main:   GATE    2, nmi
         GATE    0x20, tick
         GATE    0x24, tick
         lidt    idt_pointer
-        mov     $0x11, %al
-        out     %al, $0x20
-        mov     $0x20, %al
-        out     %al, $0x21
-        mov     $4, %al
-        out     %al, $0x21
-        mov     $1, %al
-        out     %al, $0x21
-        mov     $0xee, %al
-        out     %al, $0x21
+        PIC     0xee
         // A tick every 54.9 ms.
         mov     $0x34, %al
         out     %al, $0x43
