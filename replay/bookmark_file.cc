@@ -9,21 +9,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "replay/open_file.h"
+
 namespace vmm::replay {
 namespace {
 
 constexpr std::size_t kFixed = 9;                        // bytes before the name
 constexpr std::size_t kLargest = 4096;                   // stored bytes of such a chunk, at most
-
-struct Fd {
-    int n;
-    explicit Fd(int fd) : n(fd) {}
-    ~Fd() {
-        if (n >= 0) ::close(n);
-    }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-};
 
 bool read_at(int fd, u64 offset, std::string& out) {
     for (std::size_t done = 0; done < out.size();) {
@@ -87,24 +79,24 @@ std::optional<BookmarkNote> decode_bookmark(std::string_view payload) {
 
 std::vector<Bookmark> read_bookmarks(const std::string& path) {
     std::vector<Bookmark> out;
-    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd.n < 0) return out;
-    for (const auto& [name, at] : walk(fd.n).bookmarks) out.push_back({name, at});
+    const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.fd() < 0) return out;
+    for (const auto& [name, at] : walk(file.fd()).bookmarks) out.push_back({name, at});
     return out;
 }
 
 Result<void> append_bookmark(const std::string& path, const Bookmark& bookmark, bool gone) {
     const auto wrong = [&path](const std::string& why) { return Error{path + ": " + why}; };
-    const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    if (fd.n < 0) return wrong(std::strerror(errno));
-    if (::flock(fd.n, LOCK_EX) != 0) return wrong(std::strerror(errno));
-    const Walk w = walk(fd.n);
+    const OpenFile file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (file.fd() < 0) return wrong(std::strerror(errno));
+    if (::flock(file.fd(), LOCK_EX) != 0) return wrong(std::strerror(errno));
+    const Walk w = walk(file.fd());
     if (!w.whole) return wrong("is cut inside a chunk, so that nothing can be added");
     const std::string chunk = make_chunk(ChunkType::Bookmark, w.valid_to, encode(bookmark, gone));
-    const ssize_t n = ::pwrite(fd.n, chunk.data(), chunk.size(), static_cast<off_t>(w.end));
+    const ssize_t n = ::pwrite(file.fd(), chunk.data(), chunk.size(), static_cast<off_t>(w.end));
     if (n == static_cast<ssize_t>(chunk.size())) return {};
     const std::string why = n < 0 ? std::strerror(errno) : "takes no more";
-    (void)!::ftruncate(fd.n, static_cast<off_t>(w.end));
+    (void)!::ftruncate(file.fd(), static_cast<off_t>(w.end));
     return wrong(why);
 }
 

@@ -10,26 +10,13 @@
 #include <memory>
 
 #include "block/overlay.h"
+#include "replay/open_file.h"
 #include "vmm/disks.h"
 
 namespace vmm::replay {
 namespace {
 
 constexpr std::size_t kPiece = 1u << 20;
-
-class File {
-  public:
-    explicit File(int fd) : fd_(fd) {}
-    ~File() {
-        if (fd_ >= 0) close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    int fd() const { return fd_; }
-
-  private:
-    const int fd_;
-};
 
 bool write_at(int fd, std::span<const u8> bytes, u64 at) {
     while (!bytes.empty()) {
@@ -44,7 +31,7 @@ bool write_at(int fd, std::span<const u8> bytes, u64 at) {
 
 // Holes, and what is as good as one, stay holes.
 Result<void> copy_image(const std::string& from, int out, const std::string& to) {
-    const File in(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+    const OpenFile in(open(from.c_str(), O_RDONLY | O_CLOEXEC));
     if (in.fd() < 0) return Error{"cannot open " + from + ": " + std::strerror(errno)};
     std::vector<u8> piece(kPiece);
     for (u64 at = 0;;) {
@@ -107,7 +94,7 @@ Result<void> write_guest_disk(const Recording& recording, const MachineConfig& c
     if (image == nullptr) return Error{"--image " + id + ": the disks that the recorded machine can write are " + ids};
     if (id.empty() && count > 1) return Error{"--image ID says which disk; there are " + ids};
 
-    const File out(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    const OpenFile out(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (out.fd() < 0) return errno == EEXIST ? Error{to + ": is there already; not overwritten"} : Error{"cannot make " + to + ": " + std::strerror(errno)};
     const auto write = [&]() -> Result<void> {
         auto run = Execution::create(recording, config);
