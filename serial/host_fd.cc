@@ -46,6 +46,7 @@ WriteEnd write_fully(int fd, bool socket, std::string_view data, std::size_t chu
 
 ReadResult read_some(int fd, std::size_t max) {
     ReadResult result;
+    if (max == 0) return result;                       // reading nothing would look like the end of the file
     result.data.resize(std::min<std::size_t>(max, 4096));
     ssize_t n;
     do n = ::read(fd, result.data.data(), result.data.size());

@@ -169,6 +169,24 @@ TEST_F(BackendTest, input_is_read_only_as_far_as_there_is_room) {
     EXPECT_FALSE(front.overfilled());
 }
 
+TEST_F(BackendTest, room_that_is_gone_by_the_time_one_reads_is_no_end_of_input) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    const Fd reading(ends[0]), writing(ends[1]), own(::dup(STDIN_FILENO));
+    ASSERT_EQ(::dup2(reading.get(), STDIN_FILENO), STDIN_FILENO);
+    {
+        const auto b = open("stdio");
+        front.waver();
+        b->connect(&front);
+        const std::string all = "some letters, one after the other";
+        for (std::size_t n = 1; n <= all.size(); ++n) {
+            put(writing.get(), all.substr(n - 1, 1));
+            ASSERT_TRUE(eventually([&] { io.wake(); return front.got() == all.substr(0, n); })) << front.got();
+        }
+    }
+    ::dup2(own.get(), STDIN_FILENO);
+}
+
 TEST_F(BackendTest, unix_server_takes_one_peer_after_the_other) {
     const auto b = open("unix:" + (dir / "s") + ",server,nowait");
     b->connect(&front);

@@ -35,7 +35,7 @@ inline void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(150
 class FakeFrontEnd final : public CharInput {
   public:
     explicit FakeFrontEnd(std::size_t room = 1 << 20) : room_(room) {}
-    std::size_t room() override { return room_; }
+    std::size_t room() override { return wavers_ && ++asked_ % 3 == 0 ? 0 : room_.load(); }
     void bytes(std::string_view data) override {
         const std::lock_guard lock(mutex_);
         if (data.size() > room_) overfilled_ = true;
@@ -58,11 +58,13 @@ class FakeFrontEnd final : public CharInput {
         return eventually([&] { return got() == all; });
     }
     void set_room(std::size_t n) { room_ = n; }
+    void waver() { wavers_ = true; }                   // none each third time it is asked: the machine's thread may say so at any moment
     bool overfilled() const { return overfilled_; }
 
   private:
     std::atomic<std::size_t> room_;
-    std::atomic<bool> overfilled_{false};
+    std::atomic<bool> overfilled_{false}, wavers_{false};
+    unsigned asked_ = 0;                               // I/O thread
     std::mutex mutex_;
     std::string got_;
 };
