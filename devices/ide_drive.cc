@@ -7,7 +7,7 @@
 namespace vmm {
 namespace {
 
-constexpr u64 kSeekNs = 60'000, kByteNs = 4;
+constexpr u64 kSeekNs = 20'000, kBytesPerNs = 4;
 
 constexpr u32 kMostBuffered = 4u << 20;                // more than any command asks for
 
@@ -186,7 +186,7 @@ void IdeDrive::request(block::Op op, u64 offset, u64 length, std::vector<u8> dat
     t_.status = kBsy;
     Pending p{t_.next_id++, op, offset, length, {}, false, std::move(data)};
     const u64 bytes = op == block::Op::Read || op == block::Op::Write ? length : 0;
-    p.due = cable_.now() + (kSeekNs + kByteNs * bytes);
+    p.due = cable_.now() + (kSeekNs + bytes / kBytesPerNs);
     queue_->submit(p.id, p.op, p.offset, p.length, p.data);
     t_.pending = std::move(p);
     cable_.due_changed();

@@ -42,10 +42,10 @@ void Emitter::pop_flags() {
     Code::mov(r9d, state(&cpu_.s.eflags));
     xor_(r9d, r11d);
     Code::test(r9d, kTf | kNt | kIopl | kAc | kId);
-    jnz(current_[0]->slow, T_NEAR);
+    jump(If::NE, slow());
     and_(r9d, r11d);
     Code::test(r9d, kIf);
-    jnz(current_[0]->slow, T_NEAR);
+    jump(If::NE, slow());
     Code::mov(eax, r11d);
     and_(eax, kIf | kDf);
     and_(state(&cpu_.s.eflags), static_cast<u32>(~(kIf | kDf)));
@@ -130,41 +130,24 @@ void Emitter::jcc(const Insn& insn) {
     const u32 wrap = (mode_ & kMode32) != 0 ? ~u32{0} : 0xffff;
     const u32 next = a_->next_eip & wrap;
     const u32 target = (next + insn.imm) & wrap;
-    Xbyak::Label taken;
+    JumpTarget taken;
     if (insn.op == Op::Jcc) {
         need_host_flags();
         materialise();
-        switch (insn.cond) {
-            case 0: jo(taken, T_NEAR); break;
-            case 1: jno(taken, T_NEAR); break;
-            case 2: jb(taken, T_NEAR); break;
-            case 3: jae(taken, T_NEAR); break;
-            case 4: jz(taken, T_NEAR); break;
-            case 5: jnz(taken, T_NEAR); break;
-            case 6: jbe(taken, T_NEAR); break;
-            case 7: ja(taken, T_NEAR); break;
-            case 8: js(taken, T_NEAR); break;
-            case 9: jns(taken, T_NEAR); break;
-            case 10: jp(taken, T_NEAR); break;
-            case 11: jnp(taken, T_NEAR); break;
-            case 12: jl(taken, T_NEAR); break;
-            case 13: jge(taken, T_NEAR); break;
-            case 14: jle(taken, T_NEAR); break;
-            default: jg(taken, T_NEAR); break;
-        }
+        jump(static_cast<If>(insn.cond), taken);
     } else {
         clobber();
         if (insn.op == Op::Loop) {
             dec(ecx);
-            jnz(taken, T_NEAR);
+            jump(If::NE, taken);
         } else {
             Code::test(ecx, ecx);
-            jz(taken, T_NEAR);
+            jump(If::E, taken);
         }
     }
     left_ = true;
     edge(0, next);
-    L(taken);
+    bind(taken);
     edge(1, target);
 }
 

@@ -263,26 +263,24 @@ void Emitter::div(const Insn& insn) {
         Code::mov(r11d, dword[e]);
     } else {
         Code::mov(r11d, r32(insn.operand[0].reg));
-        cold_.push_back(std::make_unique<Cold>());
-        cold_.back()->k = k_;
-        current_[current_count_++] = cold_.back().get();
+        cold();
     }
-    Xbyak::Label& slow = current_[0]->slow;
+    JumpTarget& slow = this->slow();
     if (insn.op == Op::Div) {
         // The quotient fits when EDX < divisor, which also excludes 0.
         Code::cmp(edx, r11d);
-        jae(slow, T_NEAR);
+        jump(If::AE, slow);
         Code::mov(eax, ebx);
         Code::div(r11d);
     } else {
         // Fast where EDX:EAX is a sign-extended 32-bit number and the divisor is neither 0 nor -1.
         lea(r10d, ptr[r11 + 1]);
         Code::cmp(r10d, 2);
-        jb(slow, T_NEAR);
+        jump(If::B, slow);
         Code::mov(r10d, ebx);
         sar(r10d, 31);
         Code::cmp(r10d, edx);
-        jne(slow, T_NEAR);
+        jump(If::NE, slow);
         Code::mov(eax, ebx);
         idiv(r11d);
     }
@@ -414,7 +412,7 @@ void Emitter::string_step(const Insn& insn) {
     m.seg = load ? insn.mem.seg : kEs;
     const auto e = access(linear(m), w, !load);
     Code::test(state(&cpu_.s.eflags), kDf);
-    jnz(current_[0]->slow, T_NEAR);
+    jump(If::NE, slow());
     if (load) {
         Code::mov(reg(kEax, w), at(w, e));
         lea(esi, ptr[rsi + static_cast<int>(w)]);

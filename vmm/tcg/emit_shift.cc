@@ -61,9 +61,9 @@ void Emitter::shift_by_cl(const Insn& insn, bool rotate, const Xbyak::Operand& r
     }
     // A masked count of 0 leaves the flags, so they are in RAX on both ways.
     clobber();
-    Xbyak::Label done;
+    JumpTarget done;
     Code::test(cl, 31);
-    jz(done);
+    jump(If::E, done);
     Code::mov(r11d, ecx);
     if (rotate) load_host_flags();
     apply();
@@ -72,9 +72,9 @@ void Emitter::shift_by_cl(const Insn& insn, bool rotate, const Xbyak::Operand& r
     if (!rotate) and_(ah, 0xef);
     and_(r11d, 31);
     Code::cmp(r11d, 1);
-    je(done);
+    jump(If::E, done);
     Code::mov(al, 0);
-    L(done);
+    bind(done);
     flags_ = Flags::Rax;
 }
 

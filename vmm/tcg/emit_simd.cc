@@ -170,11 +170,11 @@ void Emitter::load_mxcsr(const Insn& insn) {
     const auto e = access(linear(insn.mem), 4, false);
     Code::mov(r11d, dword[e]);
     Code::test(r11d, ~mxcsr_mask(cpu_));
-    jnz(current_[0]->slow, T_NEAR);
+    jump(If::NE, slow());
     Code::mov(r9d, r11d);
     not_(r9d);
     Code::test(r9d, 0x1f80);
-    jnz(current_[0]->slow, T_NEAR);
+    jump(If::NE, slow());
     Code::mov(state(&cpu_.s.mxcsr), r11d);
     ldmxcsr(state(&cpu_.s.mxcsr));
 }

@@ -128,6 +128,10 @@ void Emitter::emit_thunks() {
     xor_(eax, eax);
     jmp(leave);
 
+    exit_to_r9_ = getCurr();
+    mov(state(&cpu_.s.eip), r9d);
+    jmp(exit_);
+
     // r11: the HelperCall. Called; returns when generated code goes on.
     call_helper_ = getCurr();
     store_all();
@@ -159,12 +163,11 @@ void Emitter::emit_thunks() {
 void Emitter::need(u32 what) {
     if ((live_ & what) != 0) return;
     clobber();
-    loads_.push_back(std::make_unique<Load>());
-    Load& load = *loads_.back();
+    Load& load = loads_.emplace_back();
     load.what = what;
     test(state(&cpu_.jit.live), what);
-    jz(load.label, T_NEAR);
-    L(load.back);
+    jump(If::E, load.load);
+    bind(load.back);
     live_ |= what;
 }
 

@@ -86,7 +86,7 @@ void Emitter::x87(const Insn& insn) {
             Code::mov(r9d, r11d);
             not_(r9d);
             Code::test(r9d, 0x3f);       // unmasks something: the helper, which leaves for another mode
-            jnz(current_[0]->slow, T_NEAR);
+            jump(If::NE, slow());
             and_(r11d, kX87ControlWritable);
             or_(r11d, kX87ControlOne);
             Code::mov(half(&f.control), r11w);

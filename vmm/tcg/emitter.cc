@@ -84,6 +84,19 @@ Address Emitter::state64(const void* member) const {
     return qword[kCpu + static_cast<int>(static_cast<const u8*>(member) - reinterpret_cast<const u8*>(&cpu_))];
 }
 
+void Emitter::jump(JumpTarget& target) {
+    db(0xe9);
+    dd(0);
+    target.aim(const_cast<u8*>(getCurr()));
+}
+
+void Emitter::jump(If condition, JumpTarget& target) {
+    db(0x0f);
+    db(0x80 | static_cast<int>(condition));
+    dd(0);
+    target.aim(const_cast<u8*>(getCurr()));
+}
+
 // The assembler takes the immediate of a store as a sign-extended number.
 void Emitter::store_imm(const Address& to, u32 value) { mov(to, static_cast<u64>(i64{static_cast<i32>(value)})); }
 
@@ -172,32 +185,35 @@ Reg64 Emitter::linear(const MemOperand& m) {
 
 RegExp Emitter::access(Reg64 lin, unsigned width, bool write, bool aligned) {
     clobber();
-    cold_.push_back(std::make_unique<Cold>());
-    Cold& c = *cold_.back();
-    c.k = k_;
+    Cold& c = cold();
     c.width = width;
     c.lin = lin;
     c.table = write ? TlbLayout::kWrite : TlbLayout::kRead;
-    current_[current_count_++] = &c;
     const Reg32 lin32(lin.getIdx());
     mov(r10d, lin32);
     shr(r10d, kPageShift);
     mov(r10, ptr[kTlb + r10 * 8 + static_cast<int>(c.table)]);
     test(r10, r10);
-    jz(c.slow, T_NEAR);
+    jump(If::E, c.slow);
     if (width >= 8 && !aligned) {
         // Seldom aligned in i386 code: looks for a page crossing at once.
         lea(r11d, ptr[lin + static_cast<int>(width - 1)]);
         xor_(r11d, lin32);
         cmp(r11d, kPageSize);
-        jae(c.slow, T_NEAR);
+        jump(If::AE, c.slow);
     } else if (width > 1) {
         test(Xbyak::Reg8(lin.getIdx(), lin.getIdx() >= 4 && lin.getIdx() < 8), static_cast<int>(width - 1));
-        jnz(aligned ? c.slow : c.unaligned, T_NEAR);
+        jump(If::NE, aligned ? c.slow : c.unaligned);
         c.has_unaligned = !aligned;
-        L(c.access);
+        bind(c.access);
     }
     return r10 + lin;
+}
+
+Emitter::Cold& Emitter::cold() {
+    Cold& c = cold_.emplace_back();
+    c.k = k_;
+    return c;
 }
 
 Reg64 Emitter::stack_linear(i32 offset) {
@@ -218,47 +234,37 @@ void Emitter::edge(unsigned n, u32 eip) {
     const u32 here = a_->insns[0].eip;
     const i64 offset = i64{block_->key.offset} + static_cast<i32>(eip - here);
     link.same_page = offset >= 0 && offset < kPageSize;
-    auto e = std::make_unique<Edge>();
-    e->link = &link;
+    Edge& e = edges_.emplace_back();
+    e.link = &link;
     if (!link.same_page) {
         if ((mode_ & kModeCsFlat) == 0) {
             // The page behind EIP depends on CS.base: always ask the dispatcher.
-            jmp(e->label, T_NEAR);
+            jump(e.unlinked);
             link.jump = nullptr;
-            edges_.push_back(std::move(e));
             return;
         }
         cmp(dword[kTlb + static_cast<int>(TlbLayout::kExec + (eip >> kPageShift) * 4)], 0x7fffffff);
         link.expect = const_cast<u8*>(getCurr()) - 4;
         *reinterpret_cast<u32*>(link.expect) = 0;
-        jne(e->label, T_NEAR);
+        jump(If::NE, e.unlinked);
     }
-    jmp(e->label, T_NEAR);
+    jump(e.unlinked);
     link.jump = const_cast<u8*>(getCurr()) - 4;
-    edges_.push_back(std::move(e));
 }
 
 // Indirect jump to the EIP in r9d, through the jump cache. Flags must be in RAX.
 void Emitter::jump_to_r9() {
-    if ((mode_ & kModeCsFlat) == 0) {
-        mov(state(&cpu_.s.eip), r9d);
-        jmp(exit_, T_NEAR);
-        return;
-    }
+    if ((mode_ & kModeCsFlat) == 0) return jmp(exit_to_r9_, T_NEAR);
     mov(r10d, r9d);
     shr(r10d, kPageShift);
     xor_(r10d, r9d);
     and_(r10d, TlbLayout::kJumpEntries - 1);
     shl(r10d, 4);
-    Xbyak::Label miss;
     cmp(r9d, dword[kTlb + r10 + static_cast<int>(TlbLayout::kJump)]);
-    jne(miss);
+    jne(exit_to_r9_);
     cmp(dword[kTlb + r10 + static_cast<int>(TlbLayout::kJump + 4)], mode_);
-    jne(miss);
+    jne(exit_to_r9_);
     jmp(ptr[kTlb + r10 + static_cast<int>(TlbLayout::kJump + 8)]);
-    L(miss);
-    mov(state(&cpu_.s.eip), r9d);
-    jmp(exit_, T_NEAR);
 }
 
 void Emitter::helper(unsigned k) {
@@ -271,21 +277,20 @@ void Emitter::helper(unsigned k) {
 }
 
 void Emitter::cold_paths() {
-    for (const auto& p : cold_) {
-        Cold& c = *p;
+    for (Cold& c : cold_) {
         if (c.has_unaligned) {
             const Reg32 lin32(c.lin.getIdx());
-            L(c.unaligned);
+            bind(c.unaligned);
             mov(r10d, lin32);
             and_(r10d, kPageSize - 1);
             cmp(r10d, kPageSize - c.width);
-            ja(c.slow, T_NEAR);
+            jump(If::A, c.slow);
             mov(r10d, lin32);
             shr(r10d, kPageShift);
             mov(r10, ptr[kTlb + r10 * 8 + static_cast<int>(c.table)]);
-            jmp(c.access, T_NEAR);
+            jump(c.access);
         }
-        L(c.slow);
+        bind(c.slow);
         if (c.x87_last != nullptr) store_x87_note(c.x87_last, c.x87_segment);
         mov(r11, reinterpret_cast<u64>(&block_->calls[c.k]));
         call(call_helper_);
@@ -296,21 +301,21 @@ void Emitter::cold_paths() {
         if ((c.live & kLiveSse) != 0) call(load_sse_);
         if ((c.live & kLiveX87) != 0) call(load_x87_);
         if (c.host_flags) load_host_flags();
-        jmp(c.done, T_NEAR);
+        jump(c.done);
     }
     cold_.clear();
-    for (const auto& p : loads_) {
-        L(p->label);
-        call(p->what == kLiveSse ? load_sse_ : load_x87_);
-        jmp(p->back, T_NEAR);
+    for (Load& load : loads_) {
+        bind(load.load);
+        call(load.what == kLiveSse ? load_sse_ : load_x87_);
+        jump(load.back);
     }
     loads_.clear();
-    for (const auto& p : edges_) {
-        L(p->label);
-        p->link->unlinked = getCurr();
-        store_imm(state(&cpu_.s.eip), p->link->eip);
-        if (p->link->jump != nullptr) {
-            mov(r11, reinterpret_cast<u64>(p->link));
+    for (Edge& e : edges_) {
+        bind(e.unlinked);
+        e.link->unlinked = getCurr();
+        store_imm(state(&cpu_.s.eip), e.link->eip);
+        if (e.link->jump != nullptr) {
+            mov(r11, reinterpret_cast<u64>(e.link));
             jmp(exit_link_, T_NEAR);
         } else {
             jmp(exit_, T_NEAR);
@@ -321,7 +326,7 @@ void Emitter::cold_paths() {
 
 void Emitter::instruction(unsigned k) {
     k_ = k;
-    current_count_ = 0;
+    first_cold_ = cold_.size();
     const Insn& insn = a_->insns[k].insn;
     if (ends_block(insn)) note_x87();
     const HelperCall* const x87_last = x87_last_;
@@ -335,14 +340,14 @@ void Emitter::instruction(unsigned k) {
             jmp(exit_, T_NEAR);  // s.eip is where the helper put it
         }
     }
-    for (unsigned i = 0; i < current_count_; ++i) {
-        Cold& c = *current_[i];
+    for (std::size_t i = first_cold_; i < cold_.size(); ++i) {
+        Cold& c = cold_[i];
         c.leaves = left_;
         c.live = live_;
         c.x87_last = x87_last;
         c.x87_segment = x87_segment;
         c.host_flags = flags_ == Flags::Host || flags_ == Flags::Both;
-        L(c.done);
+        bind(c.done);
     }
 }
 
@@ -365,9 +370,9 @@ void Emitter::emit(Block& block, const Analysis& a) {
     dq(0);
     dq(n);
     block.code = getCurr();
-    Xbyak::Label no_budget;
+    JumpTarget no_budget;
     sub(kBudget, n);
-    js(no_budget, T_NEAR);
+    jump(If::S, no_budget);
     for (u32 k = 0; k < n; ++k) instruction(k);
     if (!left_) {
         note_x87();
@@ -375,7 +380,7 @@ void Emitter::emit(Block& block, const Analysis& a) {
         edge(0, (mode_ & kMode32) != 0 ? a.next_eip : a.next_eip & 0xffff);
     }
     cold_paths();
-    L(no_budget);
+    bind(no_budget);
     add(kBudget, n);
     block.dead_entry = getCurr();
     store_imm(state(&cpu_.s.eip), block.key.eip);

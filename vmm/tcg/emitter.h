@@ -17,11 +17,11 @@
 
 #include <xbyak/xbyak.h>
 
-#include <memory>
 #include <vector>
 
 #include "vmm/tcg/analyse.h"
 #include "vmm/tcg/block.h"
+#include "vmm/tcg/jump_target.h"
 
 namespace vmm::tcg {
 
@@ -47,7 +47,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     static constexpr std::size_t kRoomForBlock = 64 << 10;
     enum class Flags { Rax, Host, Both, Dead };
     struct Cold {
-        Xbyak::Label slow, unaligned, access, done;
+        JumpTarget slow, unaligned, access, done;
         unsigned k = 0;
         unsigned width = 1;
         Xbyak::Reg64 lin;
@@ -61,6 +61,11 @@ class Emitter final : private Xbyak::CodeGenerator {
     };
 
     void emit_thunks();
+    void jump(JumpTarget& target);
+    void jump(If condition, JumpTarget& target);
+    void bind(JumpTarget& target) { target.bind(const_cast<u8*>(getCurr())); }
+    Cold& cold();                                        // another cold path of this instruction
+    JumpTarget& slow() { return cold_[first_cold_].slow; }   // done over by its helper
     void store_imm(const Xbyak::Address& to, u32 value);
     Xbyak::Reg32 r32(unsigned gpr) const;
     Xbyak::Reg reg(unsigned gpr, unsigned width) const;
@@ -143,6 +148,7 @@ class Emitter final : private Xbyak::CodeGenerator {
     const u8* call_helper_ = nullptr;
     const u8* exit_link_ = nullptr;
     const u8* exit_ = nullptr;
+    const u8* exit_to_r9_ = nullptr;
     const u8* save_live_ = nullptr;
     const u8* load_sse_ = nullptr;
     const u8* load_x87_ = nullptr;
@@ -157,13 +163,12 @@ class Emitter final : private Xbyak::CodeGenerator {
     const HelperCall* x87_last_ = nullptr;
     u32 x87_segment_ = 0;
     bool left_ = false;             // the last instruction did its own leaving
-    std::vector<std::unique_ptr<Cold>> cold_;
-    Cold* current_[4] = {};
-    unsigned current_count_ = 0;
-    struct Load { u32 what; Xbyak::Label label, back; };
-    std::vector<std::unique_ptr<Load>> loads_;
-    struct Edge { Link* link; Xbyak::Label label; bool out_of_line; };
-    std::vector<std::unique_ptr<Edge>> edges_;
+    std::vector<Cold> cold_;
+    std::size_t first_cold_ = 0;    // of this instruction
+    struct Load { u32 what; JumpTarget load, back; };
+    std::vector<Load> loads_;
+    struct Edge { Link* link; JumpTarget unlinked; };
+    std::vector<Edge> edges_;
 };
 
 // An immediate as an instruction of that width takes it.
