@@ -78,8 +78,29 @@ LINES = [
     '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","begin":1,"length":0}}',
     '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","begin":99999999999,"length":10}}',
     '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:/dev/null","format":"kdump-lzo"}}',
-    '{"execute":"inject-nmi"}',
+    '{"execute":"inject-nmi"}', '{"execute":"query-status"}',
+    '{"execute":"memsave","arguments":{"val":0,"size":10,"filename":"/nowhere/at/all"}}',
+    '{"execute":"memsave","arguments":{"val":4294967295,"size":10,"filename":"/dev/null"}}',
+    '{"execute":"pmemsave","arguments":{"val":4294967295,"size":10,"filename":"/dev/null"}}',
+    '{"execute":"input-send-event","arguments":{"events":[]}}', '{"execute":"input-send-event","arguments":{"device":"x","events":[]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"nope","data":{}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"abs","data":{"axis":"x","value":5}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"rel","data":{"axis":"x","value":5}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"rel","data":{"axis":"z","value":5}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"btn","data":{"button":"left","down":1}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"key","data":{"key":{"type":"qcode","data":"a"},"down":true}}]}}',
+    '{"execute":"input-send-event","arguments":{"events":[{"type":"key","data":{"key":{"type":"qcode","data":"nokey"},"down":true}}]}}',
+    '{"execute":"send-key","arguments":{"keys":[{"type":"qcode","data":"nokey"}]}}', '{"execute":"send-key","arguments":{"keys":[{"type":"qcode","data":"a"}],"hold-time":1}}',
 ]
+# What differs from program to program: the shape only.
+SHAPES = ["query-version", "query-cpus-fast", "query-chardev", "query-kvm", "query-replay", "query-commands"]
+
+
+def shape(value):
+    """The names and kinds in it; of a list those of its first element."""
+    if isinstance(value, dict):
+        return {name: shape(of) for name, of in sorted(value.items())}
+    return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
 
 
 def rom(code):
@@ -109,6 +130,24 @@ class Qmp(unittest.TestCase):
                 answers.append([m.answer(line) for line in LINES])
         for line, ours, theirs in zip(LINES, *answers):
             self.assertEqual(ours, theirs, line)
+
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_answers_that_differ_have_qemus_shape(self):
+        shapes = []
+        for program in (VMM, QEMU):
+            with Program("-S", program=program) as p:
+                m = p.monitor()
+                shapes.append([shape(m.command(name)) for name in SHAPES])
+        for name, ours, theirs in zip(SHAPES, *shapes):
+            self.assertEqual(ours, theirs, name)
+
+    @unittest.skipUnless(QEMU, "qemu-system-i386 is not installed")
+    def test_commands_are_qemus_or_our_own_by_name(self):
+        names = []
+        for program in (VMM, QEMU):
+            with Program("-S", program=program) as p:
+                names.append({c["name"] for c in p.monitor().command("query-commands")["return"]})
+        self.assertEqual(names[0] - names[1], {"record-start", "record-stop", "rr-save", "rr-fork"})
 
     def test_greeting_and_events(self):
         with Program() as p:
