@@ -19,20 +19,20 @@ struct Checkpoint {
 
 class Checkpoints {
   public:
-    explicit Checkpoints(Machine& machine) : machine_(machine), current_(usage_) {}
+    explicit Checkpoints(Machine& machine) : machine_(machine), current_(room_) {}
     Checkpoints(const Checkpoints&) = delete;
     Checkpoints& operator=(const Checkpoints&) = delete;
 
     // At a boundary at which the machine has done all it was asked to (Machine::run returned).
     Checkpoint take();
     void restore(const Checkpoint& checkpoint);
-    u64 page_bytes() const { return usage_.bytes; }      // of all checkpoints
+    u64 page_bytes() const { return room_.bytes(); }      // of all checkpoints
 
   private:
     void catch_up();
 
     Machine& machine_;
-    PageMap::Usage usage_;         // outlives the maps
+    PageMap::Room room_;           // outlives the maps
     PageMap current_;              // memory as it was when last taken or restored
 };
 

@@ -2,16 +2,40 @@
 #include "replay/page_map.h"
 
 #include <cstring>
+#include <new>
 #include <type_traits>
 
 namespace vmm::replay {
 
-PageMap::Page::Page(Usage& u, const u8* from) : usage(u) {
-    usage.bytes += sizeof(Page);
-    std::memcpy(content.data(), from, kPageSize);
+PageMap::Page* PageMap::Page::make(Room& room, const u8* from) {
+    room.bytes_ += sizeof(Page);
+    auto* const page = new (room.pages_.take()) Page(room);
+    std::memcpy(page->content.data(), from, kPageSize);
+    return page;
 }
 
-PageMap::Page::~Page() { usage.bytes -= sizeof(Page); }
+void PageMap::Page::destroy(Page* page) {
+    Room& room = page->room;
+    room.bytes_ -= sizeof(Page);
+    room.pages_.give(page);
+}
+
+template <class Below>
+PageMap::Node<Below>* PageMap::Node<Below>::make(Room& room, const Node* from) {
+    static_assert(sizeof(Node) == sizeof(Leaf));
+    room.bytes_ += sizeof(Node);
+    auto* const node = new (room.nodes_.take()) Node{0, room, {}};
+    if (from != nullptr) node->below = from->below;
+    return node;
+}
+
+template <class Below>
+void PageMap::Node<Below>::destroy(Node* node) {
+    Room& room = node->room;
+    node->~Node();
+    room.bytes_ -= sizeof(Node);
+    room.nodes_.give(node);
+}
 
 template <class N>
 constexpr unsigned PageMap::level() {
@@ -39,7 +63,7 @@ Ref<N> PageMap::with(const Ref<N>& node, u32 number, const Ref<Page>& page) {
     } else {
         constexpr unsigned shift = kBits * (level<N>() - 1);
         // A node that no other map shares is changed in place.
-        Ref<N> out = node && node->refs == 1 ? node : Ref<N>(node ? new N(*node) : new N(*usage_));
+        Ref<N> out = node && node->refs == 1 ? node : Ref<N>(N::make(*room_, node.get()));
         auto& slot = out->below[number >> shift & (kFan - 1)];
         slot = with(slot, number, page);
         return out;
@@ -51,7 +75,7 @@ void PageMap::set(u32 number, const u8* content) {
     const u8* before = this->page(number);
     if (std::memcmp(content, before != nullptr ? before : kZero, kPageSize) == 0) return;
     Ref<Page> page;
-    if (std::memcmp(content, kZero, kPageSize) != 0) page = Ref<Page>(new Page(*usage_, content));
+    if (std::memcmp(content, kZero, kPageSize) != 0) page = Ref<Page>(Page::make(*room_, content));
     root_ = with(root_, number, page);
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "vmm/huge_pages.h"
 #include "vmm/types.h"
 
 namespace vmm::replay {
@@ -26,7 +27,7 @@ class Ref {
         return *this;
     }
     ~Ref() {
-        if (p_ != nullptr && --p_->refs == 0) delete p_;
+        if (p_ != nullptr && --p_->refs == 0) T::destroy(p_);
     }
     T* get() const { return p_; }
     T* operator->() const { return p_; }
@@ -40,11 +41,17 @@ class Ref {
 
 class PageMap {
   public:
-    // What all maps of one family take, in bytes; kept up to date as pages come and go.
-    struct Usage {
-        u64 bytes = 0;
+    // Where the maps of one family have their pages.
+    class Room {
+      public:
+        u64 bytes() const { return bytes_; }              // that they take now
+
+      private:
+        friend class PageMap;
+        u64 bytes_ = 0;
+        Slab pages_{sizeof(Page)}, nodes_{sizeof(Leaf)};
     };
-    explicit PageMap(Usage& usage) : usage_(&usage) {}
+    explicit PageMap(Room& room) : room_(&room) {}
 
     // Content of a page; null: zeros.
     const u8* page(u32 number) const;
@@ -56,24 +63,21 @@ class PageMap {
   private:
     static constexpr unsigned kBits = 6, kFan = 1u << kBits;      // four levels: 2^24 pages
     struct Page {
-        Page(Usage& u, const u8* from);
-        ~Page();
-        Page(const Page&) = delete;
-        Page& operator=(const Page&) = delete;
+        explicit Page(Room& r) : room(r) {}                // the content follows
+        static Page* make(Room& room, const u8* from);
+        static void destroy(Page* page);
         u32 refs = 0;
-        Usage& usage;
+        Room& room;
         std::array<u8, kPageSize> content;
     };
     // Inner nodes hold nodes, leaves hold pages.
     template <class Below>
     struct Node {
-        explicit Node(Usage& u) : usage(u) { usage.bytes += sizeof(Node); }
-        Node(const Node& o) : usage(o.usage), below(o.below) { usage.bytes += sizeof(Node); }
-        ~Node() { usage.bytes -= sizeof(Node); }
-        Node& operator=(const Node&) = delete;
+        static Node* make(Room& room, const Node* from);   // null: an empty one
+        static void destroy(Node* node);
         u32 refs = 0;
-        Usage& usage;
-        std::array<Ref<Below>, kFan> below;
+        Room& room;
+        std::array<Ref<Below>, kFan> below{};
     };
     using Leaf = Node<Page>;
     using Inner1 = Node<Leaf>;
@@ -86,7 +90,7 @@ class PageMap {
     template <class N>
     static void difference(const Ref<N>& a, const Ref<N>& b, u32 first, const std::function<void(u32)>& differs);
 
-    Usage* usage_;
+    Room* room_;
     Ref<Root> root_;
 };
 

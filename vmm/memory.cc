@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "vmm/check.h"
+#include "vmm/huge_pages.h"
 
 namespace vmm {
 namespace {
@@ -29,6 +30,7 @@ Memory::Memory(u64 ram_bytes, u64 extra_bytes, IoBus& mmio)
     void* p = mmap(nullptr, u64{store_pages_} << kPageShift, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(p != MAP_FAILED, "guest memory could not be mapped");
     base_ = static_cast<u8*>(p);
+    advise_huge_pages(base_, u64{store_pages_} << kPageShift);
     regions_.push_back({Kind::Io, 0, 0, 0});
     // A page of zeros counts as 0, so that untouched memory needs no look.
 }

@@ -240,18 +240,18 @@ TEST_F(WithDisk, a_packed_image_that_was_changed_is_refused) {
 }
 
 TEST(Diff, names_the_first_difference_of_each_kind) {
-    const Recording a = record(27, 3'000'000);
+    const Recording a = record(27, 10'000'000);
     Recording b = a;
     EXPECT_TRUE(differences(a, b).empty());
     b.header.config.replace(b.header.config.find("shift=0"), 7, "shift=3");
     b.header.build = "another";
-    ASSERT_GT(b.events.size(), 3u);
-    b.events[2].at += 1;
+    ASSERT_FALSE(b.events.empty());              // how many there are is the host's doing
+    b.events.back().at += 1;
     b.end->hash ^= 1;
     const auto lines = differences(a, b);
     ASSERT_EQ(lines.size(), 5u);
     EXPECT_EQ(lines[0], "shift: 0 != 3");
-    EXPECT_EQ(lines[1], "event 3:");
+    EXPECT_EQ(lines[1], "event " + std::to_string(a.events.size()) + ":");
     EXPECT_EQ(lines[4], "state at the end differs");
 }
 

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstring>
-#include <memory>
+#include <memory_resource>
+#include <span>
 #include <vector>
 
 #include "vmm/tcg/cpu.h"
@@ -36,15 +37,6 @@ struct BlockKey {
     bool operator==(const BlockKey&) const = default;
 };
 
-struct BlockKeyHash {
-    std::size_t operator()(const BlockKey& k) const {
-        u64 h = (u64{k.store_page} << 32 | k.eip) * 0x9e3779b97f4a7c15;
-        h ^= u64{k.mode} << 32 | u64{k.offset} << 16;
-        h *= 0xd6e8feb86659fd93;
-        return static_cast<std::size_t>(h ^ h >> 32);
-    }
-};
-
 struct Block;
 
 // A direct jump out of a block. Unlinked, it leaves to the dispatcher with itself as the reason.
@@ -73,18 +65,21 @@ inline i64 steps_of(const u8* code) {
     return steps;
 }
 
+// In its CodeCache's arena, with all that it points to; never destroyed.
 struct Block {
+    explicit Block(std::pmr::memory_resource& arena) : incoming(&arena) {}
+
     BlockKey key;
     const u8* code = nullptr;
     const u8* dead_entry = nullptr;   // leaves for the dispatcher with eip at the block; a dead block begins by jumping here
     u32 steps = 0;
     u32 bytes = 0;
     u64 lines = 0;           // 64-byte lines of its page that hold its bytes
-    std::vector<u8> source;  // its bytes, as they were translated
+    std::span<const u8> source;       // its bytes, as they were translated
     bool valid = true;
-    std::vector<HelperCall> calls;
+    std::span<HelperCall> calls;      // one for each instruction
     std::array<Link, 2> links;
-    std::vector<Link*> incoming;
+    std::pmr::vector<Link*> incoming;
 };
 
 }  // namespace vmm::tcg

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 namespace vmm::tcg {
 namespace {
@@ -31,11 +32,6 @@ bool rewritten(const Block& block, const u8* page, u32 offset, u32 size) {
 
 }  // namespace
 
-Block* CodeCache::find(const BlockKey& key) const {
-    const auto it = blocks_.find(key);
-    return it == blocks_.end() ? nullptr : it->second.get();
-}
-
 void CodeCache::watch(u32 store_page, u64 lines, Block* block) {
     Page& page = pages_[store_page];
     page.lines |= lines;
@@ -43,14 +39,24 @@ void CodeCache::watch(u32 store_page, u64 lines, Block* block) {
     memory_.set_watch(store_page, kWatchCode);
 }
 
-Block* CodeCache::insert(std::unique_ptr<Block> block) {
-    Block* b = block.get();
-    b->lines = line_mask(b->key.offset, b->bytes);
-    const u8* const from = memory_.page(b->key.store_page) + b->key.offset;
-    b->source.assign(from, from + b->bytes);
-    watch(b->key.store_page, b->lines, b);
-    blocks_[b->key] = std::move(block);
-    return b;
+Block& CodeCache::make(const BlockKey& key, std::size_t insns) {
+    std::pmr::polymorphic_allocator<> from(&arena_);
+    Block& block = *from.new_object<Block>(arena_);
+    block.key = key;
+    HelperCall* const calls = from.allocate_object<HelperCall>(insns);
+    std::uninitialized_default_construct_n(calls, insns);
+    block.calls = {calls, insns};
+    return block;
+}
+
+Block* CodeCache::insert(Block& block) {
+    block.lines = line_mask(block.key.offset, block.bytes);
+    auto* const source = static_cast<u8*>(arena_.allocate(block.bytes, 1));
+    std::memcpy(source, memory_.page(block.key.store_page) + block.key.offset, block.bytes);
+    block.source = {source, block.bytes};
+    watch(block.key.store_page, block.lines, &block);
+    blocks_.insert(block);
+    return &block;
 }
 
 void CodeCache::link(Link& from, Block& to) {
@@ -85,9 +91,7 @@ void CodeCache::invalidate(Block& block) {
         pages_.erase(page);
         memory_.clear_watch(block.key.store_page, kWatchCode);
     }
-    const auto it = blocks_.find(block.key);
-    dead_.push_back(std::move(it->second));
-    blocks_.erase(it);
+    blocks_.erase(block);
 }
 
 void CodeCache::written(u32 store_page, u32 offset, u32 size) {
@@ -107,11 +111,11 @@ void CodeCache::written(u32 store_page, u32 offset, u32 size) {
 
 void CodeCache::drop_at(u32 linear) {
     std::vector<Block*> hit;
-    for (const auto& [key, block] : blocks_) {
-        const u32 into = (linear & (kPageSize - 1)) - key.offset;
-        const bool flat = (key.mode & kModeCsFlat) != 0;
-        if (into < block->bytes && (!flat || linear - key.eip == into)) hit.push_back(block.get());
-    }
+    blocks_.each([&](Block& block) {
+        const u32 into = (linear & (kPageSize - 1)) - block.key.offset;
+        const bool flat = (block.key.mode & kModeCsFlat) != 0;
+        if (into < block.bytes && (!flat || linear - block.key.eip == into)) hit.push_back(&block);
+    });
     for (Block* b : hit) invalidate(*b);
 }
 
@@ -119,7 +123,7 @@ void CodeCache::clear() {
     for (const auto& [page, unused] : pages_) memory_.clear_watch(page, kWatchCode);
     pages_.clear();
     blocks_.clear();
-    dead_.clear();
+    arena_.release();
 }
 
 }  // namespace vmm::tcg

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "vmm/check.h"
+#include "vmm/huge_pages.h"
 #include "vmm/tcg/fpu_state.h"
 #include "vmm/tcg/mmu.h"
 
@@ -57,6 +58,7 @@ u32 current_mode(const Cpu& cpu) {
 
 Emitter::Emitter(Cpu& cpu, std::size_t size, Helper callee)
     : CodeGenerator(size, nullptr), cpu_(cpu), helper_(callee), limit_(size) {
+    advise_huge_pages(getCode(), size);
     emit_thunks();
     thunks_end_ = getSize();
 }
@@ -363,7 +365,7 @@ void Emitter::emit(Block& block, const Analysis& a) {
     const auto n = static_cast<u32>(a.insns.size());
     block.steps = n;
     block.bytes = a.bytes;
-    block.calls.resize(n);
+    CHECK(block.calls.size() >= n, "a block without room for its instructions");
     for (u32 i = 0; i < n; ++i)
         block.calls[i] = {exec_for(a.insns[i].insn.op), a.insns[i].insn, a.insns[i].eip, n - i};
     align(16);

@@ -318,11 +318,10 @@ Block* Translator::find_block(u32 mode) {
         cpu_.mmu().flush_jump_caches();
         ++stats_.flushes;
     }
-    auto block = std::make_unique<Block>();
-    block->key = key;
-    emitter_.emit(*block, a);
+    Block& block = cache_.make(key, a.insns.size());
+    emitter_.emit(block, a);
     ++stats_.blocks;
-    return cache_.insert(std::move(block));
+    return cache_.insert(block);
 }
 
 // One instruction through its helper: near a limit, under TF or debug registers, across a page, outside plain memory.
