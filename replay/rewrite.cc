@@ -84,7 +84,7 @@ void Rewrite::put(std::string_view bytes) {
     if (!error_ && !write_all(fd_, bytes)) error_ = Error{temporary_ + ": " + std::strerror(errno)};
 }
 
-Result<void> Rewrite::copy(const std::function<bool(ChunkType)>& wanted) {
+Result<void> Rewrite::copy(const std::function<bool(const Packed&)>& wanted) {
     const auto content = read_file(path_);
     if (!content) return content.error();
     const std::string_view bytes(reinterpret_cast<const char*>(content->data()), content->size());
@@ -94,7 +94,7 @@ Result<void> Rewrite::copy(const std::function<bool(ChunkType)>& wanted) {
         const Frame frame = read_frame(bytes.substr(at));
         const u64 size = kFrameBytes + frame.stored;
         if (size > recording_.used_bytes - at) return Error{path_ + ": changed while it was read"};
-        if (wanted(ChunkType{frame.type})) put(bytes.substr(at, size));
+        if (wanted({at, frame})) put(bytes.substr(at, size));
         at += size;
     }
     return {};
@@ -151,7 +151,7 @@ Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity
 Result<void> pack(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to) {
     auto rewrite = Rewrite::begin(path, recording, to);
     if (!rewrite) return rewrite.error();
-    if (auto ok = (*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image && type != ChunkType::ImageHash; }); !ok) return ok;
+    if (auto ok = (*rewrite)->copy([](const Packed& c) { return ChunkType{c.frame.type} != ChunkType::Image && ChunkType{c.frame.type} != ChunkType::ImageHash; }); !ok) return ok;
     for (std::size_t i = 0; i < recording.header.files.size(); ++i) {
         const FileIdentity& id = recording.header.files[i];
         if (id.role.starts_with(kImage)) {

@@ -19,7 +19,7 @@ class Rewrite {
     Rewrite& operator=(const Rewrite&) = delete;
 
     // The whole chunks of the old file that `wanted` says.
-    Result<void> copy(const std::function<bool(ChunkType)>& wanted);
+    Result<void> copy(const std::function<bool(const Packed&)>& wanted);
     void add(ChunkType type, std::string_view payload);      // of a type that may be skipped
     Result<void> finish();
 

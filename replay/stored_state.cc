@@ -20,8 +20,8 @@ bool of_checkpoints(ChunkType type) {
     return type == ChunkType::Pages || type == ChunkType::Clusters || type == ChunkType::Checkpoint || type == ChunkType::DiskCheckpoint;
 }
 
-StateWriter::StateWriter(Machine& machine)
-    : machine_(machine), at_power_on_(page_hashes(machine)), disks_at_power_on_(machine.disks().version()), last_(at_power_on_), last_disks_(disks_at_power_on_) {}
+StateWriter::StateWriter(Machine& machine, Machine& at_power_on)
+    : machine_(machine), at_power_on_(page_hashes(at_power_on)), disks_at_power_on_(at_power_on.disks().version()), last_(at_power_on_), last_disks_(disks_at_power_on_) {}
 
 void StateWriter::put_pages(Icount at, const std::vector<u64>& now, const std::vector<u64>& base, const std::function<void(ChunkType, std::string)>& put) {
     std::string pages = begin_pages(at);

@@ -15,8 +15,9 @@ class StateWriter {
   public:
     static constexpr unsigned kWhole = 16;
 
-    // The machine at power-on.
-    explicit StateWriter(Machine& machine);
+    // The machine at power-on; or wherever it is, with another one of its configuration that is.
+    explicit StateWriter(Machine& machine) : StateWriter(machine, machine) {}
+    StateWriter(Machine& machine, Machine& at_power_on);
     // At a boundary, before the inputs of its position. `put` gets the chunks one by one, in the order in which they belong into the file.
     // `whole`: with no other as its base.
     void take(const std::function<void(ChunkType type, std::string payload)>& put, bool whole = false);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "replay/explain.h"
@@ -74,17 +75,26 @@ Result<Verdict> verify(const Recording& recording, const MachineConfig& config, 
 }
 
 Result<std::size_t> add_checkpoints(const Recording& recording, const MachineConfig& config, const std::string& path, const std::string& to, u64 every) {
+    const bool late = recording.header.begins.v != 0;
     auto made = Execution::create(recording, config);
     if (!made) return made.error();
-    if (recording.header.begins.v != 0) return Error{path + ": does not begin at power-on; further checkpoints in such recordings are not available yet"};
     Execution& run = **made;
-    StateWriter writer(run.machine());
+    // What checkpoints tell the difference from: a machine as it is made.
+    auto fresh = late ? Machine::create(config, {}) : Result<std::unique_ptr<Machine>>(std::unique_ptr<Machine>());
+    if (!fresh) return fresh.error();
+    StateWriter writer(run.machine(), late ? **fresh : run.machine());
+    // The state that the recording begins with stays as it is.
+    std::set<u64> beginning;
+    if (late) {
+        beginning.insert(recording.checkpoints[0].state.offset);
+        for (const Packed& chunk : recording.checkpoints[0].pages) beginning.insert(chunk.offset);
+    }
     auto rewrite = Rewrite::begin(path, recording, to);
     if (!rewrite) return rewrite.error();
-    if (auto ok = (*rewrite)->copy([](ChunkType type) { return !of_checkpoints(type); }); !ok) return ok.error();
+    if (auto ok = (*rewrite)->copy([&](const Packed& c) { return !of_checkpoints(ChunkType{c.frame.type}) || beginning.contains(c.offset); }); !ok) return ok.error();
     std::size_t count = 0;
     const Icount end = run.replayer().end_position();
-    for (Icount at{every}; at < end; at += every) {
+    for (Icount at{(recording.header.begins.v / every + 1) * every}; at < end; at += every) {
         run.run_to(at);
         if (run.position() != at || run.replayer().outcome() != Replayer::Outcome::Running) break;
         writer.take([&](ChunkType type, std::string payload) { (*rewrite)->add(type, payload); });

@@ -292,6 +292,13 @@ class Live(unittest.TestCase):
         self.ended(file)
         self.replayed(self.file)
         self.replayed(file)
+        # It takes further checkpoints, and is verified from each of them.
+        indexed = os.path.join(self.room.name, "indexed.rr")
+        index = subprocess.run([VMM, "rr", "index", self.file, "--every", "2M", "-o", indexed], capture_output=True, text=True)
+        self.assertEqual(index.returncode, 0, index.stdout + index.stderr)
+        verify = subprocess.run([VMM, "rr", "verify", indexed, "--jobs", "2"], capture_output=True, text=True)
+        self.assertEqual(verify.returncode, 0, verify.stdout + verify.stderr)
+        self.assertRegex(verify.stdout, "in [0-9]+ parts")
 
     def test_what_cannot_be_is_said(self):
         for options, text in ((["--rr", "ring=5"], "-rrfile FILE says it"), (["--rr", "ring=0", "--rrfile", "x"], "hold nothing"), (["--rr", "ring=5", "--rr", "record", "--rrfile", "x"], "not both"),

@@ -222,7 +222,7 @@ TEST_F(WithDisk, a_packed_image_that_was_changed_is_refused) {
     ASSERT_EQ(all.image_hashes.size(), 1u);
     const auto rewrite = Rewrite::begin(packed.path, all, changed.path);
     ASSERT_TRUE(rewrite);
-    ASSERT_TRUE((*rewrite)->copy([](ChunkType type) { return type != ChunkType::Image; }));
+    ASSERT_TRUE((*rewrite)->copy([](const Packed& c) { return ChunkType{c.frame.type} != ChunkType::Image; }));
     u64 pieces = 0;
     for (const Packed& chunk : all.images) {
         auto piece = decode_image(*unpack(all, chunk));
