@@ -97,6 +97,7 @@ std::string Session::stop_reply(const PauseEvent& event) const {
         case Pause::Ended: return control_.mode() == RrMode::Replay ? trap + "replaylog:end;" : trap;
         case Pause::User:
         case Pause::Position:
+        case Pause::LastEqual:
         case Pause::HostError: return interrupted;
     }
     return trap;

@@ -74,11 +74,9 @@ class Explainer {
         : recording_(recording), events_(events_of(recording)), config_(config), d_(difference), first_(first),
           from_(checkpoint_before(recording, difference.good_memory)) {}
 
-    Lines operator()() {
-        if (!again()) return std::move(out_);
-        if (same_as_recorded_) agreed();
-        else differed();
-        return std::move(out_);
+    Explanation operator()() {
+        if (again()) same_as_recorded_ ? agreed() : differed();
+        return {std::move(out_), alike_};
     }
 
   private:
@@ -156,6 +154,7 @@ class Explainer {
         }
         out_.push_back("translated code and single instructions part, which is a fault of this program:");
         out_.insert(out_.end(), lines.begin(), lines.end());
+        alike_ = a->position();
         return false;
     }
 
@@ -185,6 +184,7 @@ class Explainer {
     std::unique_ptr<Execution> second_machine_;
     Difference second_;
     bool same_as_recorded_ = false;
+    std::optional<Icount> alike_;
     Lines out_;
 };
 
@@ -228,7 +228,7 @@ std::vector<std::string> narrow(Execution& a, Execution& b, Icount to, const std
     return out;
 }
 
-std::vector<std::string> explain(const Recording& recording, const MachineConfig& config, const Difference& difference, Machine* first) {
+Explanation explain(const Recording& recording, const MachineConfig& config, const Difference& difference, Machine* first) {
     return Explainer(recording, config, difference, first)();
 }
 

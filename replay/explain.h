@@ -11,9 +11,14 @@
 
 namespace vmm::replay {
 
-// `first`: the machine as it was stopped at the difference, or null. Lines for people. Takes at most about as long as three
+struct Explanation {
+    std::vector<std::string> lines;          // for people
+    std::optional<Icount> alike;             // two executions part: the last position at which they are alike
+};
+
+// `first`: the machine as it was stopped at the difference, or null. Takes at most about as long as three
 // replays from the last checkpoint before the difference, and the stretch in question once instruction by instruction.
-std::vector<std::string> explain(const Recording& recording, const MachineConfig& config, const Difference& difference, Machine* first);
+Explanation explain(const Recording& recording, const MachineConfig& config, const Difference& difference, Machine* first);
 
 // Two machines that ran alike up to `from`, where they stand, and differ at `to`: brings them to the last position at which they are alike
 // and says where that is and what the next step makes different. For tests of what cannot be planted from outside: `disturb` is called

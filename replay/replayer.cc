@@ -42,8 +42,8 @@ bool Replayer::due(Icount now) const {
     return e != nullptr && e->kind != EventKind::IdleJump && e->kind != EventKind::Disk;
 }
 
-PauseEvent Replayer::end() const {
-    return {outcome_ == Outcome::Different ? Pause::Different : Pause::HistoryEnd, {}, report_};
+PauseEvent Replayer::end() {
+    return {different() ? Pause::Different : Pause::HistoryEnd, {}, report_};
 }
 
 std::vector<Input> Replayer::inputs(Icount now, std::vector<Input>) {

@@ -35,7 +35,8 @@ class Replayer final : public Journal {
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
     bool due(Icount now) const override;
     bool over(Machine& machine) override;
-    PauseEvent end() const override;
+    PauseEvent end() override;
+    bool different() const override { return outcome_ == Outcome::Different; }
     Icount stop(Icount now, Icount limit) override;
     void arrived(Machine& machine) override;
     bool idle(Machine& machine) override;

@@ -126,10 +126,13 @@ void Timeline::jumped(Icount at, u64 ns, bool cut) {
 
 int Timeline::leave(Machine& machine, std::optional<Ending> ending, int status) {
     rejoin();
-    if (recorder_ == nullptr) return replayer_.leave(machine, ending, status);
+    if (recorder_ == nullptr) {
+        const int left = replayer_.leave(machine, ending, status);
+        return difference_ ? kStatusDifferent : left;
+    }
     // A recording ends where it was at its furthest.
     interruptible_ = false;
-    if (ending == Ending::Quit) (void)seek(furthest_);
+    if (ending == Ending::Quit) (void)go_to(furthest_);
     return recorder_->leave(machine, ending, status);
 }
 
@@ -317,10 +320,17 @@ Result<void> Timeline::pass(Icount upto) {
     settle();
     if (how == Arrived::Interrupted) return Error{"interrupted at icount " + std::to_string(machine_.icount().v)};
     if (passed_ >= std::min(upto, head())) return {};
-    return Error{replayer_.outcome() == Replayer::Outcome::Different ? replayer_.report() : "the replay ended at icount " + std::to_string(machine_.icount().v)};
+    return Error{different() ? differs() : "the replay ended at icount " + std::to_string(machine_.icount().v)};
 }
 
 Result<void> Timeline::seek(Icount target) {
+    auto done = go_to(target);
+    // Whoever knows of it may seek to where it shows.
+    if (!different() || difference_ == replayer_.difference()) return done;
+    return Error{differs()};
+}
+
+Result<void> Timeline::go_to(Icount target) {
     rejoin();
     if (target < begin()) return Error{"the past is held from icount " + std::to_string(begin().v) + " on"};
     if (target > head()) return Error{(recorder_ != nullptr ? "the run is at icount " : "the recording ends at icount ") + std::to_string(head().v)};
@@ -330,16 +340,44 @@ Result<void> Timeline::seek(Icount target) {
     const Icount at = machine_.icount();
     if (at == target) return {};
     if (how == Arrived::Interrupted) return Error{"interrupted at icount " + std::to_string(at.v)};
-    return Error{replayer_.outcome() == Replayer::Outcome::Different ? replayer_.report()
-                                                                    : "the replay ended at icount " + std::to_string(at.v)};
+    return Error{different() ? replayer_.report() : "the replay ended at icount " + std::to_string(at.v)};
+}
+
+PauseEvent Timeline::end() {
+    if (!different()) return replayer_.end();
+    const bool first = difference_ != replayer_.difference();
+    const std::string text = differs();
+    return {first ? Pause::LastEqual : Pause::Different, {}, text};
+}
+
+// Before anything is wrong is where to look from: the first time that a difference shows, the machine goes back to the last position
+// at which what is different was compared and was equal; the next time it stays.
+std::string Timeline::differs() {
+    const Difference d = replayer_.difference();
+    const std::string report = replayer_.report();
+    if (difference_ == d) return report;
+    difference_ = d;
+    report_ = report;
+    const auto of_memory = [](const std::string& part) { return part.starts_with("RAM") || part.starts_with("video memory"); };
+    Icount at = std::any_of(d.parts.begin(), d.parts.end(), of_memory) ? d.good_memory : d.good;
+    // It was compared before the inputs of its position.
+    const auto& events = replayer_.recording().events;
+    const auto it = std::lower_bound(events.begin(), events.end(), at, [](const Event& e, Icount position) { return e.at < position; });
+    if (it != events.end() && it->at == at && at > begin()) at = Icount{at.v - 1};
+    interruptible_ = false;
+    const auto done = go_to(at);
+    interruptible_ = true;
+    if (!done) return report + "; going back, it differs otherwise: " + done.error().text;
+    return report + "; the machine is at " + std::to_string(at.v) + " again, the last position known to be equal: 'difference' says more, and going on, or 'seek " +
+           std::to_string(d.bad.v) + "', comes to where it shows";
 }
 
 Result<void> Timeline::visit(Icount position, const std::function<void()>& there) {
     const Icount here = machine_.icount();
     const bool interruptible = std::exchange(interruptible_, false);
-    auto done = seek(position);
+    auto done = go_to(position);
     if (done) there();
-    if (auto again = seek(here); done) done = again;
+    if (auto again = go_to(here); done) done = again;
     interruptible_ = interruptible;
     return done;
 }
@@ -369,9 +407,9 @@ Icount Timeline::before_interrupts(Icount at) {
     DebugPoints points;
     for (const PointKind kind : {PointKind::Interrupt, PointKind::Exception}) points.add({kind, 0, 1, false, {}, true});
     for (bool found = true; std::exchange(found, false);) {
-        if (at <= begin() || !seek(at)) return at;
+        if (at <= begin() || !go_to(at)) return at;
         const CodePlace place = code_place(machine_.translator().state());
-        if (!seek(at - 1) || !at_iret()) return at;
+        if (!go_to(at - 1) || !at_iret()) return at;
         Go go;
         go.direction = Direction::Backward;
         go.until = Icount{at.v > kFarthest ? at.v - kFarthest : 0};
@@ -424,7 +462,7 @@ PauseEvent Timeline::back(const Go& go, const DebugPoints& points) {
     }
     auto stand_at = [&](Icount at, Pause why) {
         interruptible_ = false;
-        const auto done = seek(at);
+        const auto done = go_to(at);
         interruptible_ = true;
         event.why = done ? why : Pause::Different;
         if (!done) event.text = done.error().text;

@@ -42,7 +42,8 @@ class Timeline final : public Journal, public TimeTravel {
     std::vector<Input> inputs(Icount now, std::vector<Input> posted) override;
     bool due(Icount now) const override { return !branch_ && !live() && replayer_.due(now); }
     bool over(Machine& machine) override;
-    PauseEvent end() const override { return replayer_.end(); }
+    PauseEvent end() override;
+    bool different() const override { return replayer_.different(); }
     std::optional<PauseEvent> trouble() override { return recorder_ != nullptr ? recorder_->trouble() : std::nullopt; }
     bool try_again() override { return recorder_ == nullptr || recorder_->try_again(); }
     Icount stop(Icount now, Icount limit) override;
@@ -72,6 +73,10 @@ class Timeline final : public Journal, public TimeTravel {
     // Goes to that position of the run, which is no branch, calls `there`, and comes back; nothing ends it before.
     Result<void> visit(Icount position, const std::function<void()>& there);
 
+    // Of a replay that differs, once somebody was told; later re-execution does not take it back.
+    const std::optional<Difference>& difference() const { return difference_; }
+    const std::string& report() const { return difference_ ? report_ : replayer_.report(); }
+
     // For tests and figures.
     std::size_t checkpoints() const { return kept_.size(); }
     u64 checkpoint_bytes() const { return store_.page_bytes() + state_bytes_; }
@@ -100,6 +105,8 @@ class Timeline final : public Journal, public TimeTravel {
     Icount before_interrupts(Icount at);
     bool at_iret();
     void set_gate();
+    Result<void> go_to(Icount target);
+    std::string differs();           // goes to before it, the first time
 
     Machine& machine_;
     Replayer& replayer_;
@@ -120,6 +127,8 @@ class Timeline final : public Journal, public TimeTravel {
     bool searching_ = false;         // passing over a stretch that has its checkpoint
     double ns_per_step_ = 1.5;       // of late
     std::optional<Kept> branch_;     // where it began
+    std::optional<Difference> difference_;
+    std::string report_;
 };
 
 }  // namespace vmm::replay

@@ -65,7 +65,7 @@ Result<Verdict> verify(const Recording& recording, const MachineConfig& config, 
     if (error) return *error;
     if (found) {
         const Replayer& replayer = found->execution->replayer();
-        return Verdict{false, replayer.report(), explain(recording, config, replayer.difference(), &found->execution->machine())};
+        return Verdict{false, replayer.report(), explain(recording, config, replayer.difference(), &found->execution->machine()).lines};
     }
     Verdict verdict{true, "identical up to icount " + std::to_string((recording.end ? recording.end->at : recording.valid_to).v) + " (" + std::to_string(hashes.load()) + " hashes", {}};
     if (parts.size() > 1) verdict.text += ", in " + std::to_string(parts.size()) + " parts";

@@ -33,7 +33,8 @@ enum class Pause : u8 {
     HistoryBegin,      // going back: the past is not held further
     HistoryEnd,        // a replay came to where the recording ends
     Ended,             // the guest ended (power-off, reset with -no-reboot, debug exit) and -no-shutdown keeps the machine
-    Different,         // a replay that differs from its recording stopped where that showed
+    LastEqual,         // a replay that differs from its recording went back to where the two were still equal
+    Different,         // ... stopped where that showed
     HostError,         // a file of the host's cannot be written or read; resume() tries again
 };
 
@@ -100,6 +101,9 @@ class RecordSwitch {
     // The machine as it is now goes on in a program of its own, with options of its own; `file` is what that begins with. Its process id.
     virtual Result<i64> fork(const std::string& file, std::vector<std::string> options) = 0;
     virtual const std::map<Icount, u32>& marks() const = 0;    // that the guest set, with its numbers
+    // Of a replay whose difference has shown: says what it is, and what running the stretch again tells (which may take as long as
+    // the replay did). The last position at which its executions are alike, where they are not alike.
+    virtual Result<std::optional<Icount>> explain(const std::function<void(const std::string& line)>& say) = 0;
 };
 
 class Control {
@@ -131,6 +135,9 @@ class Control {
     // Somebody looks at the machine: at the end of a recording, or of the guest, it stays rather than that the program ends.
     void hold(bool more) { holders_ += more ? 1 : -1; }
     bool held() const { return holders_ > 0; }
+    // Somebody works at a monitor: a replay that differs stays, to be looked at.
+    void attend(bool more) { attending_ += more ? 1 : -1; }
+    bool attended() const { return held() || attending_ > 0; }
     // Null: this run cannot go back (`why_not_back()` says why, for people).
     TimeTravel* travel() { return travel_; }
     const std::string& why_not_back() const { return why_not_; }
@@ -199,7 +206,7 @@ class Control {
     PauseEvent last_pause_;
     std::vector<std::pair<unsigned, Observer>> observers_;
     unsigned last_handle_ = 0;
-    int holders_ = 0;
+    int holders_ = 0, attending_ = 0;
 
     std::atomic<bool> interrupted_{false}, running_{false};
     std::atomic<u64> position_{0};

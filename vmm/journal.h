@@ -26,7 +26,9 @@ class Journal : public DiskJournal {
     virtual std::optional<PauseEvent> trouble() { return std::nullopt; }
     virtual bool try_again() { return true; }
     // Why it is over, for those who stay.
-    virtual PauseEvent end() const { return {Pause::HistoryEnd, {}, {}}; }
+    virtual PauseEvent end() { return {Pause::HistoryEnd, {}, {}}; }
+    // ... because a replay differs from what it replays.
+    virtual bool different() const { return false; }
     // Where the machine stops at the latest.
     virtual Icount stop(Icount now, Icount limit) = 0;
     // The machine stopped; the timers of this position have fired.

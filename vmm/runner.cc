@@ -212,7 +212,8 @@ class Run {
     }
 
     std::optional<int> over() {
-        if (!control_.held() && !o_.pause_at_end) return journal_.leave(m_, std::nullopt, 0);
+        const bool looked_at = journal_.different() && (control_.attended() || o_.pause_at_difference);
+        if (!control_.held() && !o_.pause_at_end && !looked_at) return journal_.leave(m_, std::nullopt, 0);
         pause(journal_.end());
         return std::nullopt;
     }

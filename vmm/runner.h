@@ -16,6 +16,7 @@ struct RunnerOptions {
     bool no_shutdown = false;      // after power-off, stay paused
     bool start_paused = false;     // -S
     bool pause_at_end = false;     // of a recording, rather than leave
+    bool pause_at_difference = false;   // of a replay, even if nobody is there yet
     bool unattended = false;       // nobody can say that it shall go on: after a host error it is tried every second
     std::function<void()> boundary = [] {};   // before each slice: publish how much input there is room for
 };

@@ -57,6 +57,7 @@ COMMANDS = [
     (r"xp/2xw 0x20018", r"00020018: 0x00000003 0x00000000"),
     (r"x/1i $eip", r"{printed}:  b930750000 +mov .*7530.*"),
     (r"rejoin", r"Error: this is the recording itself, no branch"),
+    (r"difference", r"Error: no difference has shown so far; .*"),
     (r"info replay", r"Replaying execution '.*': instruction count = C"),
 ]
 

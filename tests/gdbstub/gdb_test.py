@@ -5,12 +5,14 @@ import pathlib
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
 import unittest
+import zlib
 
-from gdb_driver import WAIT, Gdb, Packets, Scratch, Vmm
+from gdb_driver import WAIT, Gdb, Lines, Packets, Scratch, Vmm
 
 VMM, ELF, ROM = sys.argv[1:4]
 MACROS = pathlib.Path(__file__).resolve().parents[2] / "tools/gdb/vmm.gdb"
@@ -44,6 +46,9 @@ class Debugged(unittest.TestCase, Scratch):
         vmm.process.send_signal(signal.SIGTERM)
         self.assertEqual(vmm.wait(), 0)
         return path
+
+    def icount(self, text):
+        return int(re.search(r"icount (\d+), ", text).group(1))
 
     def replay(self, path):
         vmm = self.closing(Vmm(VMM, "-icount", f"shift=0,rr=replay,rrfile={path}"))
@@ -288,9 +293,6 @@ class Monitor(Debugged):
         self.assertIn('received: "ENABLE=1"', gdb("maintenance packet qqemu.sstepbits"))
         self.assertIn("another run", gdb("maintenance packet Qqemu.sstep=0x7"))
 
-
-    def icount(self, text):
-        return int(re.search(r"icount (\d+), ", text).group(1))
 
     def test_seeking_is_exact(self):
         _, gdb = self.replay(self.recording())
@@ -632,6 +634,129 @@ class Backwards(Debugged):
         time.sleep(0.05)
         gdb.interrupt()
         self.assertRegex(gdb.finish(), "SIGINT|No more reverse-execution history")
+
+
+class Differing(Debugged):
+    """gdb wrote a word at icount 20000000 while a run was recorded; a copy of the recording tells of another word. The guest has it in EDX
+    most of the time, and nowhere else but where it was written. Devices and registers are compared every 2^24 steps."""
+    WROTE, END, EQUAL, SHOWS = 20_000_000, 40_000_000, 1 << 24, 2 << 24
+    WORD, OTHER = 0x11223344, 0x11223345
+
+    def recorded(self, *arguments):
+        """The recording, and its copy."""
+        path, other = self.directory / "run.rr", self.directory / "other.rr"
+        vmm, gdb = self.at_main("--rr", "record", "--rrfile", path, *arguments)
+        gdb(f"monitor replay_break {self.WROTE}")
+        gdb("continue")
+        gdb(f"set *(int*){LOOKED_AT} = {self.WORD:#x}")
+        gdb(f"monitor replay_break {self.END}")
+        gdb("continue")
+        gdb("kill")
+        self.assertEqual(vmm.wait(), 0)
+        self.alter(path, other, struct.pack("<QI", LOOKED_AT, self.WORD), struct.pack("<QI", LOOKED_AT, self.OTHER))
+        return path, other
+
+    def alter(self, path, to, before, after):
+        """As docs/recording-format.md has it."""
+        data = path.read_bytes()
+        out, at, found = data[:16], 16, 0
+        while at < len(data):
+            kind, stored, _, raw, valid = struct.unpack_from("<IIIIQ", data, at)
+            payload = data[at + 24:at + 24 + stored]
+            at += 24 + stored
+            if kind == 2:
+                events = zlib.decompress(payload)
+                found += events.count(before)
+                payload = zlib.compress(events.replace(before, after))
+            head, tail = struct.pack("<II", kind, len(payload)), struct.pack("<IQ", raw, valid)
+            out += head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(tail, zlib.crc32(head)))) + tail + payload
+        self.assertEqual(found, 1)
+        to.write_bytes(out)
+
+    def state(self, gdb):
+        return gdb("monitor info registers"), gdb("monitor xp/8xw 0x20000")
+
+    def test_gdb_stands_where_the_two_were_still_equal(self):
+        path, other = self.recorded()
+        _, right = self.replay(path)
+        vmm, gdb = self.replay(other)
+        gdb(f"source {MACROS}")
+        said = gdb("continue")
+        self.assertIn(f"differs between icount {self.EQUAL} and {self.SHOWS}: cpu differs", said)
+        self.assertIn(f"the machine is at {self.EQUAL} again", said)
+        self.assertIn("SIGINT", said)
+        self.assertEqual(self.icount(gdb("monitor when")), self.EQUAL)
+        self.assertIn("VM status: paused (internal-error)", gdb("monitor info status"))
+        # As a replay of the right recording is there; and from there in both directions.
+        right(f"monitor seek {self.EQUAL}")
+        self.assertEqual(self.state(gdb), self.state(right))
+        gdb("reverse-stepi")
+        self.assertEqual(self.icount(gdb("monitor when")), self.EQUAL - 1)
+        gdb("stepi 2")
+        self.assertEqual(self.icount(gdb("monitor when")), self.EQUAL + 1)
+        # What comes in between, by itself.
+        self.assertRegex(gdb(f"monitor events {self.EQUAL} {self.SHOWS}"), rf"^ *{self.WROTE}  .*$")
+        gdb(f"monitor seek {self.WROTE}")
+        self.assertEqual(gdb.value(f"*(int*){LOOKED_AT}"), self.OTHER)
+        said = gdb("monitor difference", 120)
+        self.assertIn(f"the replay differs between icount {self.EQUAL} and {self.SHOWS}", said)
+        self.assertIn("it is the recording that tells of another run", said)
+        self.assertRegex(said, rf"(?s)the recording's last events up to there:.* {self.WROTE}  ")
+        # Knowing that, it stops where it shows.
+        said = gdb("continue")
+        self.assertIn(f"differs between icount {self.EQUAL} and {self.SHOWS}", said)
+        self.assertIn("No more reverse-execution history", said)
+        self.assertEqual(self.icount(gdb("monitor when")), self.SHOWS)
+        self.assertEqual(gdb.value("$edx"), self.OTHER)
+        gdb(f"monitor seek {self.EQUAL}")
+        gdb(f"monitor seek {self.SHOWS}")
+        self.assertEqual(self.icount(gdb("monitor when")), self.SHOWS)
+        gdb("monitor seek start")
+        gdb("kill")
+        self.assertEqual(vmm.wait(), 3)
+        self.assertRegex(vmm.err.text, rf"\nvmm: replay: differs between icount {self.EQUAL} and {self.SHOWS}: cpu differs")
+
+    def test_a_seek_that_meets_it_stands_there_as_well_and_a_checkpoint_names_the_field(self):
+        _, other = self.recorded("--rr-checkpoint-every", "10M")
+        _, gdb = self.replay(other)
+        gdb(f"source {MACROS}")
+        said = gdb("monitor seek end")
+        # The state at 20000000 is that before the word was written; the one behind it is another one.
+        self.assertIn(f"Error: differs between icount {self.WROTE} and 30000000: ", said)
+        self.assertEqual(self.icount(gdb("monitor when")), self.WROTE - 1)
+        said = gdb("monitor difference", 120)
+        self.assertIn(f"cpu.gpr.2 = {self.WORD:#x} != {self.OTHER:#x}", said)       # EDX
+        self.assertRegex(said, r"memory page 0x20 offset 0x4: (0x)?44 != (0x)?45")
+
+    def test_with_nobody_there_a_debugger_can_come(self):
+        _, other = self.recorded()
+        vmm = self.closing(Vmm(VMM, "--rr", "replay", "--rrfile", other, paused=False))
+        vmm.err.wait_for(rf"the machine is paused: differs between icount {self.EQUAL} and {self.SHOWS}")
+        gdb = self.gdb(vmm)
+        self.assertEqual(self.icount(gdb("monitor when")), self.EQUAL)
+        gdb("kill")
+        self.assertEqual(vmm.wait(), 3)
+
+    def test_whoever_is_at_a_monitor_can_look_at_it(self):
+        _, other = self.recorded()
+        vmm = subprocess.Popen([VMM, "--rr", "replay", "--rrfile", other, "-S", "-monitor", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, bufsize=0)
+        self.addCleanup(lambda: (vmm.kill(), vmm.wait(), [end.close() for end in (vmm.stdin, vmm.stdout, vmm.stderr)]))
+        out, err = Lines(vmm.stdout), Lines(vmm.stderr)
+        vmm.stdin.write(b"cont\n")
+        err.wait_for("the machine is paused: differs")
+        vmm.stdin.write(b"when\n")
+        out.wait_for(f"icount {self.EQUAL}, ")
+        vmm.stdin.write(b"quit\n")
+        self.assertEqual(vmm.wait(WAIT), 3)
+
+    def test_paused_at_its_end_it_stands_before_the_difference(self):
+        _, other = self.recorded()
+        vmm = subprocess.Popen([VMM, "--rr", "replay", "--rrfile", other, "--rr-end", "pause"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
+        self.addCleanup(lambda: (vmm.kill(), vmm.wait(), vmm.stderr.close()))
+        Lines(vmm.stderr).wait_for(f"the machine is paused: differs .* the machine is at {self.EQUAL} again")
+        vmm.send_signal(signal.SIGTERM)
+        self.assertEqual(vmm.wait(WAIT), 3)
 
 
 class Hostile(Debugged):

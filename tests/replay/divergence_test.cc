@@ -109,7 +109,7 @@ TEST_F(Divergence, of_one_execution_is_explained_by_a_second) {
     ASSERT_EQ(run->replayer().outcome(), Replayer::Outcome::Different);
     const Difference d = run->replayer().difference();
     EXPECT_EQ(d.bad.v, kPartsEvery);
-    const std::string text = joined(explain(recording(), config(), d, &run->machine()));
+    const std::string text = joined(explain(recording(), config(), d, &run->machine()).lines);
     EXPECT_NE(text.find("a second execution, from power-on, agrees with the recording"), std::string::npos) << text;
     EXPECT_NE(text.find("serial0."), std::string::npos) << text;
     EXPECT_NE(text.find(" != "), std::string::npos) << text;
@@ -130,7 +130,7 @@ TEST_F(Divergence, events_dropped_moved_and_altered_are_found) {
         EXPECT_LE(e->replayer().difference().bad - recording().events[n].at, kHashEvery);
     }
     const Difference d = difference(dropped);
-    const std::string text = joined(explain(dropped, config(), d, nullptr));
+    const std::string text = joined(explain(dropped, config(), d, nullptr).lines);
     EXPECT_NE(text.find("a second execution, from power-on, gives the same"), std::string::npos) << text;
     EXPECT_NE(text.find("gives the same as translated code"), std::string::npos) << text;
     EXPECT_NE(text.find("the recording's last events"), std::string::npos) << text;
@@ -150,7 +150,7 @@ TEST_F(Divergence, of_a_recording_with_checkpoints_names_the_fields) {
     ASSERT_LT(indexed->events[n].at.v, 2 * kPartsEvery);
     indexed->events.erase(indexed->events.begin() + static_cast<long>(n));
     const Difference d = difference(*indexed);
-    const std::string text = joined(explain(*indexed, config(), d, nullptr));
+    const std::string text = joined(explain(*indexed, config(), d, nullptr).lines);
     EXPECT_NE(text.find("a second execution, from icount 16777216, gives the same"), std::string::npos) << text;
     EXPECT_NE(text.find("where the recording has a checkpoint, recorded != replayed:\n  "), std::string::npos) << text;
 }
@@ -186,7 +186,7 @@ TEST(DivergenceOfMemory, a_bit_of_ram_is_named_by_its_part) {
     const Difference& d = (*run)->replayer().difference();
     EXPECT_EQ(d.bad.v, kHashEvery);
     EXPECT_EQ(d.parts, std::vector<std::string>{"RAM 05a00000-05bfffff"});
-    const std::string text = joined(explain(r, config, d, &(*run)->machine()));
+    const std::string text = joined(explain(r, config, d, &(*run)->machine()).lines);
     EXPECT_NE(text.find("memory page 0x5a01 offset 0x234: 0x00 != 0x04"), std::string::npos) << text;
 }
 

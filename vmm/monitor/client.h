@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "vmm/io_thread.h"
 #include "vmm/monitor/qmp_commands.h"
@@ -34,6 +35,23 @@ class Client : public std::enable_shared_from_this<Client> {
     virtual bool wants() const = 0;                      // bytes() is called only while it does
     virtual void bytes(std::string_view data) = 0;
     virtual void event(const std::string&) {}            // a line, without its end
+};
+
+// Of a client that has said something, until it is gone.
+class Attendance {
+  public:
+    Attendance() = default;
+    ~Attendance() {
+        if (control_ != nullptr) control_->post([c = control_] { c->attend(false); });
+    }
+    Attendance(const Attendance&) = delete;
+    Attendance& operator=(const Attendance&) = delete;
+    void begin(Control& control) {
+        if (std::exchange(control_, &control) == nullptr) control.post([&control] { control.attend(true); });
+    }
+
+  private:
+    Control* control_ = nullptr;
 };
 
 enum class Mode : u8 { Control, Readline };

@@ -76,6 +76,7 @@ std::optional<std::string> HumanSession::plain(char c) {
 void HumanSession::run(const std::string& line) {
     if (line.find_first_not_of(" \t") == std::string::npos) return prompt();
     busy_ = true;
+    attendance_.begin(host_.op.control());
     auto printed = std::make_shared<std::size_t>(0);
     IoThread& io = host_.io;
     const auto weak = weak_from_this();

@@ -34,6 +34,7 @@ class HumanSession final : public Client {
     LineEditor editor_;
     std::string held_, line_;
     bool busy_ = false;
+    Attendance attendance_;
 };
 
 }  // namespace vmm::monitor

@@ -47,6 +47,7 @@ void Operator::happened(Happening what, const PauseEvent& event) {
                 case Pause::Point:
                 case Pause::Step: state_ = RunState::Debug; break;
                 case Pause::Ended: state_ = RunState::Shutdown; break;
+                case Pause::LastEqual:
                 case Pause::Different: state_ = RunState::InternalError; break;
                 case Pause::HostError: state_ = RunState::IoError; break;
                 default: state_ = RunState::Paused; break;

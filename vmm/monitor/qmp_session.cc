@@ -62,6 +62,7 @@ void QmpSession::execute(const Json& message) {
     if (negotiating && !negotiated_) {
         if (arguments.contains("enable") && !arguments["enable"].empty()) return fail("Capability oob not available");
         negotiated_ = true;
+        attendance_.begin(host_.op.control());
         return answer({{"return", Json::object()}});
     }
     if (command->where == QmpCommand::Where::Here) {

@@ -40,6 +40,7 @@ class QmpSession final : public Client {
     std::deque<Message> waiting_;
     std::optional<Json> id_;                             // of the command that is being served
     bool busy_ = false, negotiated_ = false;
+    Attendance attendance_;
 };
 
 }  // namespace vmm::monitor

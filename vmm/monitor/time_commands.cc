@@ -161,12 +161,25 @@ Result<Outcome> rejoin(const Context& c, Args) {
     return Outcome::Done;
 }
 
+// Runs the stretch again; to the last position at which the executions are alike, if they are not.
+Result<Outcome> difference(const Context& c, Args) {
+    if (c.control.mode() != RrMode::Replay || c.control.record_switch() == nullptr) return Error{"this is no replay"};
+    if (c.control.move()) return Error{"the machine is running; stop it first"};
+    const auto alike = c.control.record_switch()->explain([&c](const std::string& line) { c.print(line + "\n"); });
+    if (!alike) return alike.error();
+    if (!*alike) return Outcome::Done;
+    if (auto done = c.control.seek(**alike); !done) return done.error();
+    c.print(here(c.control));
+    return Outcome::Done;
+}
+
 }  // namespace
 
 void add_time_commands(CommandTable& table) {
     table.add({"when", "", "where the machine is in time, and what of it can be gone to", when});
     table.add({"seek", "N|+N|-N|start|end|[next|last] TEXT", "to that icount, exactly, or to where the text was printed", seek});
     table.add({"rejoin", "", "from a branch, which a write to the guest opened, back to where it left the recording", rejoin});
+    table.add({"difference", "", "of a replay that differs: in what, and what running the stretch again tells; goes to where executions part", difference});
     table.add({"checkpoint", "", "remembers where the machine is, by a number", checkpoint});
     table.add({"checkpoints", "", "lists what was remembered by number", [](const Context& c, Args) { return list_marks(c, true); }});
     table.add({"bookmark", "NAME", "remembers where the machine is, by a name, in the recording's file", bookmark});

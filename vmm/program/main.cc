@@ -182,8 +182,9 @@ int run(CommandLine given, const replay::Recording& recording) {
     options.start_paused = given.start_paused;
     options.unattended = !given.gdb && config.host.monitors.empty() && config.host.qmps.empty();
     options.pause_at_end = given.rr_end_pause;
+    options.pause_at_difference = given.gdb.has_value();
     control->observe([](Happening what, const PauseEvent& event) {
-        if (what == Happening::Paused && event.why == Pause::HostError) tell("the machine is paused: " + event.text);
+        if (what == Happening::Paused && (event.why == Pause::HostError || event.why == Pause::LastEqual)) tell("the machine is paused: " + event.text);
     });
     options.boundary = [&] {
         for (unsigned n = 0; n < 4; ++n)

@@ -215,14 +215,25 @@ void Past::hold(const replay::Recording& recording, std::function<void(bool)> op
 }
 
 std::vector<std::string> Past::explanation(const MachineConfig& config, Machine& machine) const {
-    if (!replayer_ || recorder_ || replayer_->outcome() != replay::Replayer::Outcome::Different) return {};
-    return replay::explain(replayed_, config, replayer_->difference(), &machine);
+    if (!replayer_ || recorder_ || timeline_->difference() || !replayer_->different()) return {};
+    return replay::explain(replayed_, config, replayer_->difference(), &machine).lines;
+}
+
+Result<std::optional<Icount>> Past::explain(const std::function<void(const std::string&)>& say) {
+    if (!timeline_ || recorder_) return Error{"this is no replay"};
+    if (!timeline_->difference()) return Error{"no difference has shown so far; 'cont' or 'seek end' looks for one"};
+    say("the replay " + timeline_->report());
+    // The machine as it is, where that is as the difference was found.
+    Machine* const found = replayer_->different() && !timeline_->branch() ? &machine_ : nullptr;
+    const auto explained = replay::explain(replayed_, line_.config, *timeline_->difference(), found);
+    for (const std::string& line : explained.lines) say(line);
+    return explained.alike;
 }
 
 std::string Past::last_words() const {
     if (log_ && log_->trouble()) return "recording stopped: " + log_->trouble()->text + "; what is in the file replays";
     if (log_) return "recorded " + control_.rr_file() + ": " + monitor::length_and_size(machine_, control_.rr_file());
-    if (replayer_ && !recorder_) return "replay: " + replayer_->report();
+    if (replayer_ && !recorder_) return "replay: " + timeline_->report();
     return {};
 }
 

@@ -21,7 +21,7 @@ class Past final : public RecordSwitch {
     Journal& journal() { return *journal_; }
     // What is to be said at the end; empty: nothing.
     std::string last_words() const;
-    // Of a replay that differed: what running it again says about it. May take as long as the replay did.
+    // Of a replay that differed, which nobody stayed to look at: what running it again says about it. May take as long as the replay did.
     std::vector<std::string> explanation(const MachineConfig& config, Machine& machine) const;
 
     // --- RecordSwitch
@@ -30,6 +30,7 @@ class Past final : public RecordSwitch {
     Result<void> save(const std::string& file) override;
     Result<i64> fork(const std::string& file, std::vector<std::string> options) override;
     const std::map<Icount, u32>& marks() const override { return marks_; }
+    Result<std::optional<Icount>> explain(const std::function<void(const std::string&)>& say) override;
 
     // What the guest says while outputs may leave. Machine thread.
     void guest_calls(GuestCall call, u32 value);
