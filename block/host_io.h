@@ -39,6 +39,8 @@ class HostIo {
     virtual bool wait(const std::function<bool()>& done, u64 ns) = 0;
     // What is under way now is completed on another thread if nobody waits for it here.
     virtual void watch() = 0;
+    // What somebody waits for may have been done without this: wait() looks again.
+    virtual void wake() = 0;
     virtual Aio aio() const = 0;
 
   protected:

@@ -27,10 +27,12 @@ struct ImageConfig {
 };
 
 class Overlay;
+class Qcow2Node;
 
 struct OpenImage {
     std::unique_ptr<Node> node;
     Overlay* overlay = nullptr;      // in `node`, if writes stay in memory
+    Qcow2Node* qcow2 = nullptr;      // in `node`, if it is that: for its snapshots
 };
 // An error names the file.
 Result<OpenImage> open_image(HostIo& io, const ImageConfig& config);

@@ -9,14 +9,11 @@
 #include <string>
 
 #include "block/host_io.h"
+#include "block/image_file.h"
 #include "block/node.h"
 #include "vmm/result.h"
 
 namespace vmm::block {
-
-// None and DirectSync go past the host's page cache where the file system can. WriteThrough and DirectSync: a write is on the
-// disk when it is answered. Unsafe: a flush does nothing.
-enum class Cache : u8 { WriteBack, None, Unsafe, WriteThrough, DirectSync };
 
 class RawFile final : public Node {
   public:

@@ -96,6 +96,13 @@ class ThreadIo final : public HostIo {
     }
 
     void watch() override {}
+    void wake() override {
+        {
+            const std::lock_guard lock(mutex_);
+            ++completed_;
+        }
+        finished_.notify_all();
+    }
     Aio aio() const override { return Aio::Threads; }
 
   private:

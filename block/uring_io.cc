@@ -32,12 +32,12 @@ class UringIo final : public HostIo {
     static Result<std::unique_ptr<HostIo>> make() {
         std::unique_ptr<UringIo> io(new UringIo);
         if (const int r = io_uring_queue_init(kEntries, &io->ring_, 0); r < 0) {
-            io->wake_ = -1;
             return Error{std::string("io_uring: ") + std::strerror(-r)};
         }
         io->open_ = true;
         io->wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (io->wake_ < 0) return Error{std::string("eventfd: ") + std::strerror(errno)};
+        io->look_again_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (io->wake_ < 0 || io->look_again_ < 0) return Error{std::string("eventfd: ") + std::strerror(errno)};
         return std::unique_ptr<HostIo>(std::move(io));
     }
 
@@ -55,6 +55,7 @@ class UringIo final : public HostIo {
             watcher_.join();
         }
         if (wake_ >= 0) close(wake_);
+        if (look_again_ >= 0) close(look_again_);
         io_uring_queue_exit(&ring_);
     }
 
@@ -68,6 +69,8 @@ class UringIo final : public HostIo {
         const bool forever = ns >= kForeverNs;
         const u64 until = forever ? 0 : host_ns() + ns;
         for (;;) {
+            u64 woken = 0;
+            (void)!read(look_again_, &woken, sizeof woken);
             complete();
             if (done()) return true;
             u64 left = kForeverNs / 100;                  // the other thread may take what we wait for
@@ -76,9 +79,9 @@ class UringIo final : public HostIo {
                 if (now >= until) return false;
                 left = std::min(left, until - now);
             }
-            pollfd fd{ring_.ring_fd, POLLIN, 0};
+            pollfd fds[2] = {{ring_.ring_fd, POLLIN, 0}, {look_again_, POLLIN, 0}};
             const timespec t{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
-            ppoll(&fd, 1, &t, nullptr);
+            ppoll(fds, 2, &t, nullptr);
         }
     }
 
@@ -89,6 +92,11 @@ class UringIo final : public HostIo {
             watching_ = true;
         }
         watched_.notify_all();
+    }
+
+    void wake() override {
+        const u64 one = 1;
+        (void)!write(look_again_, &one, sizeof one);
     }
 
     Aio aio() const override { return Aio::IoUring; }
@@ -174,7 +182,7 @@ class UringIo final : public HostIo {
 
     io_uring ring_{};
     bool open_ = false;
-    int wake_ = -1;
+    int wake_ = -1, look_again_ = -1;
     std::mutex ring_mutex_;
     std::atomic<u64> under_way_{0};
     std::mutex watch_mutex_;

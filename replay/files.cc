@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/files.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
+#include "block/layer.h"
 #include "replay/rewrite.h"
 #include "vmm/archive.h"
 #include "vmm/board.h"
@@ -35,35 +34,34 @@ Result<FileIdentity> identify(const std::string& role, const std::string& path) 
 
 constexpr std::string_view kImage = "image:";
 
-// Size and content of a disk image, judged by samples: its first 2 MiB, its last 64 KiB, 64 pages in between.
-Result<FileIdentity> sample(const std::string& role, const std::string& path) {
+// Size and content of a disk as its guest sees it, whatever its format and the files below it; judged by samples: its first
+// 2 MiB, its last 64 KiB, 64 pages in between.
+Result<FileIdentity> sample(const std::string& role, const std::string& path, const std::string& format) {
     constexpr u64 kFirst = 2u << 20, kLast = 64u << 10, kPage = 4096, kPages = 64;
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return Error{"cannot open " + path + ": " + std::strerror(errno)};
+    const auto disk = block::open_layer(path, format, {.lock = false});
+    if (!disk) return disk.error();
     std::error_code ec;
     const fs::path absolute = fs::absolute(path, ec);
-    FileIdentity id{.role = role, .path = ec ? path : absolute.string()};
+    FileIdentity id{.role = role, .path = ec ? path : absolute.string(), .size = (*disk)->size()};
     struct stat st{};
-    if (fstat(fd, &st) == 0) id.mtime = st.st_mtime;
-    const off_t end = lseek(fd, 0, SEEK_END);
-    id.size = end < 0 ? 0 : static_cast<u64>(end);
+    if (stat(path.c_str(), &st) == 0) id.mtime = st.st_mtime;
     std::vector<u8> bytes;
+    int error = 0;
     const auto take = [&](u64 from, u64 length) {
         const std::size_t at = bytes.size();
-        bytes.resize(at + length);
-        const ssize_t n = pread(fd, bytes.data() + at, length, static_cast<off_t>(from));
-        bytes.resize(at + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        bytes.resize(at + std::min(length, id.size - std::min(id.size, from)));
+        if (error == 0) error = (*disk)->read(from, std::span(bytes).subspan(at), true);
     };
     take(0, kFirst);
     for (u64 i = 1; i <= kPages; ++i) take(id.size / (kPages + 1) * i / kPage * kPage, kPage);
     take(id.size > kLast ? id.size - kLast : 0, kLast);
-    close(fd);
+    if (error != 0) return Error{"cannot read " + path + ": " + std::strerror(error)};
     id.xxh3 = hash_bytes(bytes);
     return id;
 }
 
-bool holds_image(const FileIdentity& id, const std::string& path, std::string& problem) {
-    const auto found = sample(id.role, path);
+bool holds_image(const FileIdentity& id, const std::string& path, const std::string& format, std::string& problem) {
+    const auto found = sample(id.role, path, format);
     if (found && found->size == id.size && found->xxh3 == id.xxh3) return true;
     problem += problem.empty() ? "" : "; ";
     if (!found) problem += found.error().text;
@@ -94,7 +92,7 @@ Result<std::vector<FileIdentity>> identify_files(const MachineConfig& config) {
     if (const std::string vga_bios = Board::vga_bios_file(config); !vga_bios.empty())
         if (auto ok = add("vga-bios", vga_bios); !ok) return ok.error();
     for (const auto& image : config.images) {
-        auto id = sample(std::string(kImage) + image.id, image.file);
+        auto id = sample(std::string(kImage) + image.id, image.file, image.format);
         if (!id) return Error{"-drive " + image.id + ": " + id.error().text};
         out.push_back(std::move(*id));
     }
@@ -120,16 +118,21 @@ Result<void> find_files(const Recording& recording, const std::string& path, Mac
         const FileIdentity& id = recording.header.files[n];
         std::string* place = id.role == "bios" ? &config.bios : id.role == "vga-bios" ? &config.vga_bios : id.role == "kernel" ? &config.kernel : id.role == "initrd" ? &config.initrd : nullptr;
         const bool is_image = id.role.starts_with(kImage);
-        std::string only;
+        std::string only, no_format;
+        std::string* format = &no_format;
         if (is_image) {
             const std::string name = id.role.substr(kImage.size());
             for (auto& image : config.images)
-                if (image.id == name) place = &image.file;
+                if (image.id == name) {
+                    place = &image.file;
+                    format = &image.format;
+                }
             for (const auto& [for_id, file] : places)
                 if (for_id == name) only = file;
             const auto packed = only.empty() && place != nullptr && !recording.images.empty() ? unpacked_image(recording, n) : std::nullopt;
-            if (std::string unused; packed && holds_image(id, *packed, unused)) {
+            if (std::string unused; packed && holds_image(id, *packed, "raw", unused)) {
                 *place = *packed;
+                *format = "raw";
                 continue;
             }
         } else if (const auto packed = place != nullptr && !recording.images.empty() ? unpacked_file(recording, n) : std::nullopt) {
@@ -144,7 +147,7 @@ Result<void> find_files(const Recording& recording, const std::string& path, Mac
         std::string problem, found;
         for (std::size_t i = 0; i < candidates.size() && found.empty(); ++i) {
             if (i > 0 && candidates[i] == candidates[i - 1]) continue;
-            if (is_image ? holds_image(id, candidates[i], problem) : holds(id, candidates[i], problem)) found = candidates[i];
+            if (is_image ? holds_image(id, candidates[i], *format, problem) : holds(id, candidates[i], problem)) found = candidates[i];
         }
         if (found.empty()) return Error{"the recorded " + id.role + " is not there: " + problem + (is_image ? " (--image " + id.role.substr(kImage.size()) + "=PATH says where it is)" : "")};
         if (place != nullptr) *place = found;

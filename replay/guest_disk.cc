@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "block/layer.h"
 #include "block/overlay.h"
 #include "replay/open_file.h"
 #include "vmm/disks.h"
@@ -30,22 +31,23 @@ bool write_at(int fd, std::span<const u8> bytes, u64 at) {
 }
 
 // Holes, and what is as good as one, stay holes.
-Result<void> copy_image(const std::string& from, int out, const std::string& to) {
-    const OpenFile in(open(from.c_str(), O_RDONLY | O_CLOEXEC));
-    if (in.fd() < 0) return Error{"cannot open " + from + ": " + std::strerror(errno)};
+Result<void> copy_image(const block::ImageConfig& image, int out, const std::string& to) {
+    const auto disk = block::open_layer(image.file, image.format, {.lock = false});
+    if (!disk) return disk.error();
     std::vector<u8> piece(kPiece);
-    for (u64 at = 0;;) {
-        if (const off_t data = lseek(in.fd(), static_cast<off_t>(at), SEEK_DATA); data >= 0) at = static_cast<u64>(data);
-        else if (errno == ENXIO) return {};              // nothing but a hole behind that
-        const ssize_t n = pread(in.fd(), piece.data(), piece.size(), static_cast<off_t>(at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return Error{"cannot read " + from + ": " + std::strerror(errno)};
-        if (n == 0) return {};
-        const auto bytes = std::span(piece).first(static_cast<std::size_t>(n));
+    for (u64 at = 0; at < (*disk)->size();) {
+        u64 length = (*disk)->size() - at;
+        if ((*disk)->zeros(at, length)) {
+            at += std::max<u64>(length, 1);
+            continue;
+        }
+        const auto bytes = std::span(piece).first(std::min<u64>({length, piece.size()}));
+        if (const int error = (*disk)->read(at, bytes, true); error != 0) return Error{"cannot read " + image.file + ": " + std::strerror(error)};
         if (std::any_of(bytes.begin(), bytes.end(), [](u8 b) { return b != 0; }) && !write_at(out, bytes, at))
             return Error{"cannot write " + to + ": " + std::strerror(errno)};
         at += bytes.size();
     }
+    return {};
 }
 
 bool write_overlay(const block::Overlay& overlay, int out) {
@@ -103,7 +105,7 @@ Result<void> write_guest_disk(const Recording& recording, const MachineConfig& c
         for (const auto& queue : (*run)->machine().disks().queues()) {
             if (queue->config().id != image->id) continue;
             if (ftruncate(out.fd(), static_cast<off_t>(queue->bytes())) != 0) return Error{"cannot write " + to + ": " + std::strerror(errno)};
-            if (auto copied = copy_image(image->file, out.fd(), to); !copied) return copied.error();
+            if (auto copied = copy_image(*image, out.fd(), to); !copied) return copied.error();
             if (queue->overlay() != nullptr && !write_overlay(*queue->overlay(), out.fd())) return Error{"cannot write " + to + ": " + std::strerror(errno)};
         }
         if (fsync(out.fd()) != 0) return Error{"cannot write " + to + ": " + std::strerror(errno)};

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "block/layer.h"
 #include "vmm/archive.h"
 #include "vmm/file.h"
 
@@ -118,32 +119,22 @@ const block::ImageConfig* image_of(const FileIdentity& id, const MachineConfig& 
     return found == config.images.end() ? nullptr : &*found;
 }
 
-// Pieces of zeros only are left out, but for the last one.
-Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity& id, const std::string& from) {
-    const int fd = open(from.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return Error{"cannot open " + from + ": " + std::strerror(errno)};
+// As the guest sees it. Pieces of zeros only are left out, but for the last one.
+Result<void> pack_image(Rewrite& rewrite, std::size_t number, const FileIdentity& id, const block::ImageConfig& image) {
+    const auto disk = block::open_layer(image.file, image.format, {.lock = false});
+    if (!disk) return disk.error();
     std::string piece;
     WholeHash hash;
-    Result<void> done;
-    for (u64 at = 0; at < id.size && done; at += kPieceBytes) {
+    for (u64 at = 0; at < id.size; at += kPieceBytes) {
         piece.resize(std::min<u64>(kPieceBytes, id.size - at));
-        std::size_t got = 0;
-        while (got < piece.size()) {
-            const ssize_t n = pread(fd, piece.data() + got, piece.size() - got, static_cast<off_t>(at + got));
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) {
-                done = Error{"cannot read " + from + ": " + (n < 0 ? std::strerror(errno) : "it became shorter")};
-                break;
-            }
-            got += static_cast<std::size_t>(n);
-        }
-        if (!done) break;
+        if (at + piece.size() > (*disk)->size()) return Error{"cannot read " + image.file + ": it became shorter"};
+        if (const int error = (*disk)->read(at, {reinterpret_cast<u8*>(piece.data()), piece.size()}, true); error != 0)
+            return Error{"cannot read " + image.file + ": " + std::strerror(error)};
         hash.add(at, piece);
         if (at + piece.size() == id.size || piece.find_first_not_of('\0') != std::string::npos) rewrite.add(ChunkType::Image, encode(ImagePiece{number, at, piece}));
     }
-    close(fd);
-    if (done) rewrite.add(ChunkType::ImageHash, encode(ImageHash{number, hash.of(id.size)}));
-    return done;
+    rewrite.add(ChunkType::ImageHash, encode(ImageHash{number, hash.of(id.size)}));
+    return {};
 }
 
 }  // namespace
@@ -157,7 +148,7 @@ Result<void> pack(const Recording& recording, const MachineConfig& config, const
         if (id.role.starts_with(kImage)) {
             const auto* image = image_of(id, config);
             if (image == nullptr) return Error{path + ": the recorded " + id.role + " is not in the machine"};
-            if (auto packed = pack_image(**rewrite, i, id, image->file); !packed) return packed;
+            if (auto packed = pack_image(**rewrite, i, id, *image); !packed) return packed;
             continue;
         }
         const std::string& from = id.role == "bios" ? config.bios : id.role == "vga-bios" ? config.vga_bios : id.role == "kernel" ? config.kernel : config.initrd;

@@ -35,7 +35,7 @@ struct DiskQueue::Slot {
 };
 
 DiskQueue::DiskQueue(Disks& disks, u8 number, block::OpenImage image, block::ImageConfig config, block::HostIo* io)
-    : disks_(disks), io_(io), number_(number), config_(std::move(config)), overlay_(image.overlay), node_(std::move(image.node)) {}
+    : disks_(disks), io_(io), number_(number), config_(std::move(config)), overlay_(image.overlay), qcow2_(image.qcow2), node_(std::move(image.node)) {}
 
 DiskQueue::~DiskQueue() { restart(); }
 

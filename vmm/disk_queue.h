@@ -38,6 +38,7 @@ class DiskQueue {
     u64 bytes() const { return node_->size(); }
     bool read_only() const { return node_->read_only(); }
     block::Overlay* overlay() { return overlay_; }
+    block::Qcow2Node* qcow2() { return qcow2_; }             // below an overlay, if there is one; null: the image is raw
 
     // `id` is the drive's, and not under way. `late`: again, after loading; it was found late before.
     void submit(u64 id, block::Op op, u64 offset, u64 length, std::span<const u8> data, bool late = false);
@@ -77,6 +78,7 @@ class DiskQueue {
     std::vector<bool> known_;        // sectors whose first read was noted; empty: none
     std::string trouble_;
     block::Overlay* overlay_;
+    block::Qcow2Node* qcow2_;
     std::unique_ptr<block::Node> node_;      // goes first: it waits for what is under way
 };
 

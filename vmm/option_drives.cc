@@ -100,7 +100,7 @@ Result<void> add_drive(OptionState& s, Text option, Text value) {
         } else if (key == "driver" || key == "format") {
             filter = kv.value == "blkreplay";
             if (filter) continue;
-            if (kv.value != "raw") return not_yet(option, key + "=" + kv.value);
+            if (kv.value != "raw" && kv.value != "qcow2") return not_yet(option, key + "=" + kv.value);
             image.format = kv.value;
         } else if (key == "image") {
             alias_of = kv.value;

@@ -56,7 +56,7 @@ constexpr Option kOptions[] = {
     {"hdc", "FILE", "", "", set_hd},
     {"hdd", "FILE", "", "", set_hd},
     {"cdrom", "FILE", kDiskGroup, "the image of a CD or DVD, in place of -hdc", set_cdrom},
-    {"drive", "file=FILE[,if=ide|none][,index=N][,media=disk|cdrom][,readonly=on][,snapshot=on][,format=raw][,aio=io_uring|threads][,cache=MODE][,werror=ACTION][,rerror=ACTION][,fault=RULES][,id=ID]",
+    {"drive", "file=FILE[,if=ide|none][,index=N][,media=disk|cdrom][,readonly=on][,snapshot=on][,format=raw|qcow2][,aio=io_uring|threads][,cache=MODE][,werror=ACTION][,rerror=ACTION][,fault=RULES][,id=ID]",
      kDiskGroup, "a drive; cache: writeback, none, unsafe, writethrough, directsync; on errors: report, ignore, stop, enospc", add_drive},
     {"snapshot", "", kDiskGroup, "all images stay as they are; what the guest writes is dropped at the end", set_snapshot},
     {"disk-timing", "exact|bounded", kDiskGroup, "exact: wait for this host's disks for as long as it takes, rather than 20 ms (bounded)", set_disk_timing},

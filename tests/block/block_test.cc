@@ -205,12 +205,15 @@ TEST_F(OpenTest, says_what_is_wrong_with_a_file_that_is_no_image) {
     EXPECT_EQ(error({.file = empty.path}), empty.path + " is empty: a disk image has at least one sector of 512 bytes");
 }
 
-TEST_F(OpenTest, does_not_take_a_qcow2_image_for_raw_unless_told_so) {
+TEST_F(OpenTest, finds_out_what_an_image_is_unless_told) {
     const TempFile file(4096);
-    file.put(0, std::vector<u8>{'Q', 'F', 'I', 0xfb, 0, 0, 0, 3});
-    EXPECT_EQ(error({.file = file.path}), file.path + " is a qcow2 image, which is not available yet; 'qemu-img convert -O raw' makes a raw image (format=raw takes it as it is)");
+    file.put(0, std::vector<u8>{'Q', 'F', 'I', 0xfb, 0, 0, 0, 9});
+    EXPECT_EQ(error({.file = file.path}), file.path + " is not a qcow2 image that can be used: its version is 9, not 2 or 3");
     EXPECT_EQ(error({.file = file.path, .format = "raw"}), "");
-    EXPECT_EQ(error({.file = file.path, .format = "qcow2"}), file.path + ": the format qcow2 is not available yet; 'qemu-img convert -O raw' makes a raw image");
+    EXPECT_EQ(error({.file = file.path, .format = "vpc"}), file.path + ": the format vpc is not available, only raw and qcow2");
+    file.put(0, std::vector<u8>{'K', 'D', 'M', 'V'});
+    EXPECT_EQ(error({.file = file.path}), file.path + " is a vmdk image, which is not available; 'qemu-img convert -O qcow2' makes one that is (format=raw takes it as it is)");
+    EXPECT_EQ(error({.file = file.path, .format = "qcow2"}), file.path + " is not a qcow2 image");
 }
 
 TEST_F(OpenTest, one_program_writes_or_several_read) {

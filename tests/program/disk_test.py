@@ -77,10 +77,13 @@ class Images(Files):
         empty = self.image("empty.img", 0)
         self.refused(f"-drive ide0-hd1: {empty} is empty: a disk image has at least one sector of 512 bytes", "-hdb", empty)
         self.refused(f"-drive ide1-cd0: {self.dir} is a directory, not a disk image", "-cdrom", self.dir)
+        vmdk = self.dir / "disk.vmdk"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", vmdk, "1M"], check=True)
+        self.refused(f"-drive ide0-hd0: {vmdk} is a vmdk image, which is not available; 'qemu-img convert -O qcow2' makes one that is "
+                     "(format=raw takes it as it is)", "-hda", vmdk)
         qcow = self.dir / "disk.qcow2"
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow, "1M"], check=True)
-        self.refused(f"-drive ide0-hd0: {qcow} is a qcow2 image, which is not available yet; 'qemu-img convert -O raw' makes a raw image "
-                     "(format=raw takes it as it is)", "-hda", qcow)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "gone.raw", "-F", "raw", qcow, "1M"], check=True)
+        self.refused(f"-drive ide0-hd0: {qcow}: its backing file: cannot open {self.dir}/gone.raw: No such file or directory", "-hda", qcow)
 
     def test_an_image_without_the_right_to_write_names_the_ways_out(self):
         if os.geteuid() == 0:
@@ -308,6 +311,47 @@ class Guest(Files):
         other = run("--rr", "replay", "--rrfile", rr)
         self.assertNotEqual(other.returncode, 0)
         self.assertRegex(other.stderr, rb"differs between icount|another content")
+
+    def chain(self):
+        """The disk as a qcow2 image over a compressed one over a raw file; its format for -drive."""
+        tool = lambda *words: subprocess.run(["qemu-img", *map(str, words)], check=True, capture_output=True)
+        raw = self.dir / "raw.img"
+        self.disk.rename(raw)
+        size = raw.stat().st_size
+        tool("create", "-f", "qcow2", "-b", "raw.img", "-F", "raw", "-o", "cluster_size=4096", self.dir / "middle.qcow2")
+        tool("convert", "-c", "-O", "qcow2", self.dir / "middle.qcow2", self.dir / "packed.qcow2")
+        tool("create", "-f", "qcow2", "-b", "packed.qcow2", "-F", "qcow2", "-o", "cluster_size=16k,lazy_refcounts=on", self.dir / "top.qcow2", size)
+        self.disk = self.dir / "top.qcow2"
+        return [w.replace("format=raw", "format=qcow2") if isinstance(w, str) else w for w in self.machine()]
+
+    def test_a_qcow2_chain_is_the_same_disk_as_the_raw_file(self):
+        ran = run(*self.machine(), "--disk-timing", "exact")
+        plain = self.dir / "plain.img"
+        self.disk.rename(plain)
+        shutil.copy(self.root, self.disk)
+        machine = self.chain()
+        below = sha(self.dir / "packed.qcow2")
+        again = run(*machine, "--disk-timing", "exact")
+        self.assertEqual(again.stdout, ran.stdout, again.stderr)
+        self.assertEqual(sha(self.dir / "packed.qcow2"), below)
+        check = subprocess.run(["qemu-img", "check", self.disk], capture_output=True, text=True)
+        self.assertEqual(check.returncode, 0, check.stdout)
+        same = subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", "qcow2", plain, self.disk], capture_output=True, text=True)
+        self.assertEqual(same.returncode, 0, same.stdout)
+
+    def test_a_recording_over_a_qcow2_chain_replays_and_leaves_it(self):
+        machine, rr = self.chain(), self.dir / "disk.rr"
+        before = {f: sha(self.dir / f) for f in ("top.qcow2", "packed.qcow2")}
+        recorded = run("--rr", "record", "--rrfile", rr, *machine)
+        self.assertEqual(recorded.returncode, 0, recorded.stderr)
+        written = self.expect_guest_content(recorded.stdout)
+        replayed = run("--rr", "replay", "--rrfile", rr)
+        self.assertEqual((replayed.returncode, replayed.stdout), (0, recorded.stdout), replayed.stderr)
+        self.assertRegex(replayed.stderr, rb"identical up to icount \d+ \(\d+ hashes\)")
+        self.assertEqual({f: sha(self.dir / f) for f in before}, before)
+        out = self.dir / "end.img"
+        subprocess.run([VMM, "rr", "disk", rr, "-o", out], check=True, capture_output=True)
+        self.expect_host_sees(out, written)
 
     def test_snapshot_drops_what_was_written(self):
         before = sha(self.disk)

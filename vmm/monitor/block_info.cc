@@ -10,14 +10,14 @@ namespace {
 
 std::string node_name(const DiskQueue& queue) { return "#block" + std::to_string(queue.number()); }
 
-std::string format_of(const DiskQueue& queue) { return queue.config().format.empty() ? "raw" : queue.config().format; }
+std::string format_of(DiskQueue& queue) { return queue.qcow2() != nullptr ? "qcow2" : "raw"; }
 
 u64 bytes_on_disk(const std::string& file) {
     struct stat s {};
     return ::stat(file.c_str(), &s) == 0 ? static_cast<u64>(s.st_blocks) * 512 : 0;
 }
 
-Json node(const DiskQueue& queue) {
+Json node(DiskQueue& queue) {
     const block::ImageConfig& c = queue.config();
     const std::string format = format_of(queue);
     return {{"iops_rd", 0},
@@ -39,7 +39,7 @@ Json node(const DiskQueue& queue) {
             {"file", c.file}};
 }
 
-const DiskQueue* queue_of(Machine& machine, const DriveConfig& drive) {
+DiskQueue* queue_of(Machine& machine, const DriveConfig& drive) {
     for (const auto& queue : machine.disks().queues())
         if (!drive.id.empty() && queue->config().id == drive.id) return queue.get();
     return nullptr;
@@ -58,7 +58,7 @@ Json blocks(Machine& machine, const std::vector<DriveConfig>& drives) {
     for (const DriveConfig& drive : drives) {
         const bool removable = drive.media == Media::Cdrom;
         Json block{{"io-status", "ok"}, {"device", name_of_drive(drive)}, {"locked", false}, {"removable", removable}};
-        if (const DiskQueue* queue = queue_of(machine, drive)) block["inserted"] = node(*queue);
+        if (DiskQueue* queue = queue_of(machine, drive)) block["inserted"] = node(*queue);
         if (removable) block["tray_open"] = false;
         block["type"] = "unknown";
         out.push_back(std::move(block));
@@ -75,7 +75,7 @@ Json block_nodes(Machine& machine) {
 std::string block_text(Machine& machine, const std::vector<DriveConfig>& drives) {
     std::string out;
     for (const DriveConfig& drive : drives) {
-        const DiskQueue* queue = queue_of(machine, drive);
+        DiskQueue* queue = queue_of(machine, drive);
         out += (out.empty() ? "" : "\n") + name_of_drive(drive);
         if (queue == nullptr) out += ": [not inserted]\n";
         else
