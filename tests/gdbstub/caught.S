@@ -106,11 +106,6 @@ trapped:
         iret
 timer:  incl interrupts
         push %eax
-        mov $0x20, %al
-        out %al, $0x20
-        pop %eax
-        iret
-idt_pointer:
-        .word 0x7ff
-        .long 0x1000
+        END_OF_INTERRUPT
+        IDT_POINTER
         END_OF_ROM

@@ -121,9 +121,7 @@ gate:   mov %ax, (%edi)
         shr $16, %eax
         mov %ax, 6(%edi)
         ret
-idt_pointer:
-        .word 0x7ff
-        .long 0x1000
+        IDT_POINTER
 
 // Registers for the string instructions, memory of zeros.
 prepare:

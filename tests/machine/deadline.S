@@ -130,9 +130,7 @@ gate:   mov %ax, (%edi)
         shr $16, %eax
         mov %ax, 6(%edi)
         ret
-idt_pointer:
-        .word 0x7ff
-        .long 0x1000
+        IDT_POINTER
         // What the test has to know.
         .org 0xff00
         .long pit, lapic, sti_taken, movss_taken, after_hlt

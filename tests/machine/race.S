@@ -39,11 +39,6 @@ lost:   EXIT 1
 tick:   push %eax
         incl kNumber
         movl $1, kTaken
-        mov $0x20, %al
-        out %al, $0x20
-        pop %eax
-        iret
-idt_pointer:
-        .word 0x7ff
-        .long 0x1000
+        END_OF_INTERRUPT
+        IDT_POINTER
         END_OF_ROM

@@ -67,15 +67,10 @@ fault:  lidt no_idt
         int3
 leave:  EXIT 0
 tick:   push %eax
-        mov $0x20, %al
-        out %al, $0x20
-        pop %eax
-        iret
+        END_OF_INTERRUPT
 text:   .ascii "Guest panic - at last\n"
 text_end:
-idt_pointer:
-        .word 0x7ff
-        .long 0x1000
+        IDT_POINTER
 no_idt: .word 0
         .long 0
         END_OF_ROM

@@ -162,11 +162,6 @@ nmi:    push    %eax
         pop     %eax
         iret
 tick:   push    %eax
-        mov     $0x20, %al
-        out     %al, $0x20
-        pop     %eax
-        iret
-idt_pointer:
-        .word   0x7ff
-        .long   0x1000
+        END_OF_INTERRUPT
+        IDT_POINTER
         END_OF_ROM
