@@ -32,10 +32,10 @@ TEST_P(Qcow2SnapshotForms, are_made_applied_and_deleted) {
     random_writing(path, model, 9, 100, 200);
     const auto applied = Qcow2Snapshots(*open_image(path, false)).apply("one");
     EXPECT_EQ(run("qemu-img check " + path), 0);
-    if (GetParam().refcount_bits == 2) {                     // two snapshots, the disk, and what it is to become
-        ASSERT_FALSE(applied);
-        EXPECT_EQ(applied.error().text, path + ": its refcounts are too narrow for that many references to a cluster");
-        EXPECT_TRUE(by_peer(dir, path) == model);
+    if (GetParam().refcount_bits == 2) {                     // two snapshots, the disk, and what it is to become: where they share clusters
+        EXPECT_FALSE(applied && GetParam().cluster < 65536) << "of so few clusters all may have been written in between";
+        if (!applied) { EXPECT_EQ(applied.error().text, path + ": its refcounts are too narrow for that many references to a cluster"); }
+        EXPECT_TRUE(by_peer(dir, path) == (applied ? first : model));
         return;
     }
     ASSERT_TRUE(applied);
