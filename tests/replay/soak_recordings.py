@@ -41,7 +41,7 @@ class Recorded:
 
     def __init__(self, vmm, options, directory, pace, seconds):
         self.rr, self.out, self.errors, self.pace = directory / "case.rr", directory / "out", directory / "errors", pace
-        self.until = time.monotonic() + seconds
+        self.until = time.monotonic() + 120                # to start, on a host that has much else to do
         monitor = directory / "qmp"
         self.vm = subprocess.Popen([vmm, "--rr", "record", "--rrfile", self.rr, *options, "-serial", "stdio", *QUIET, "-qmp", f"unix:{monitor},server=on,wait=off"],
                                    stdin=subprocess.PIPE, stdout=open(self.out, "wb"), stderr=open(self.errors, "wb"), bufsize=0)
@@ -56,6 +56,7 @@ class Recorded:
         self.answers = self.qmp.makefile("rb")
         self.answers.readline()                            # the greeting
         self.command("qmp_capabilities")
+        self.until = time.monotonic() + seconds
 
     def wait(self, seconds):
         left = self.until - time.monotonic()
