@@ -7,7 +7,7 @@
 namespace vmm {
 namespace {
 
-constexpr u64 kSeekNs = 20'000, kBytesPerNs = 4;
+constexpr u64 kSeekNs = 10'000, kBytesPerNs = 8;
 
 constexpr u32 kMostBuffered = 4u << 20;                // more than any command asks for
 

@@ -2,7 +2,7 @@
 // IdeDrive: what every drive on an IDE cable has: the command block registers, the transfer of data by PIO blocks and by DMA,
 // the interrupt, and requests to the disk behind it. What commands do is in ata_disk.h and atapi_cdrom.h.
 //
-// Time: a request to the disk is done 20 us, and a nanosecond for 4 bytes, after it was made; everything else at once. While a drive is busy
+// Time: a request to the disk is done 10 us, and a nanosecond for 8 bytes, after it was made; everything else at once. While a drive is busy
 // its registers cannot be written. A command written while data is being transferred ends the transfer.
 // Documents: ATA/ATAPI-6 (T13/1410D), sections 7 (registers) and 9 (protocols).
 #pragma once

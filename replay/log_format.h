@@ -22,7 +22,7 @@ namespace vmm::replay {
 inline constexpr std::size_t kPreambleBytes = 16, kFrameBytes = 24;
 inline constexpr u8 kMagic[8] = {0x89, 'v', 'm', 'm', 'r', 'r', '\r', '\n'};
 inline constexpr u32 kFormatVersion = 2, kOldestVersion = 1;
-inline constexpr u32 kMachineRevision = 4;               // raised when a fix to a device shows in the guest
+inline constexpr u32 kMachineRevision = 5;               // raised when a fix to a device shows in the guest
 inline constexpr u32 kMaxPayload = 16u << 20;            // before and after compression
 inline constexpr u64 kHashEvery = u64{1} << 27;          // steps: everything
 inline constexpr u64 kPartsEvery = u64{1} << 24;         // steps: registers and devices

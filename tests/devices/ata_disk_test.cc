@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Disks as drivers use them. Expectations: ATA/ATAPI-6 (T13/1410D): 8 (each command's outputs), 9.5 to 9.7 (protocols: when
-// there is an interrupt), 6.2 (addresses). How long a request takes: docs/disks.md, 20 us, and a nanosecond for 4 bytes.
+// there is an interrupt), 6.2 (addresses). How long a request takes: docs/disks.md, 10 us, and a nanosecond for 8 bytes.
 #include "tests/devices/ide_rig.h"
 
 namespace vmm {
@@ -76,10 +76,10 @@ TEST_F(AtaDiskTest, reads_sectors_with_an_interrupt_for_each) {
     EXPECT_EQ(rig.get(kStatusPort), kStatusReady);
 }
 
-TEST_F(AtaDiskTest, takes_20_us_and_a_nanosecond_for_4_bytes) {
+TEST_F(AtaDiskTest, takes_10_us_and_a_nanosecond_for_8_bytes) {
     rig.lba28(0, 2);
     rig.command(0x20);
-    rig.bench.pass(20'000 + 1024 / 4 - 1);
+    rig.bench.pass(10'000 + 1024 / 8 - 1);
     EXPECT_EQ(rig.alternate(), kStatusBusy);
     EXPECT_FALSE(rig.irq());
     rig.bench.pass(1);
@@ -91,7 +91,7 @@ TEST_F(AtaDiskTest, a_write_takes_as_long_as_a_read) {
     rig.lba28(0, 2);
     rig.command(0x30);
     rig.write_data(pattern(0, 2));
-    rig.bench.pass(20'000 + 1024 / 4 - 1);
+    rig.bench.pass(10'000 + 1024 / 8 - 1);
     EXPECT_EQ(rig.alternate(), kStatusBusy);
     rig.bench.pass(1);
     EXPECT_EQ(rig.alternate(), kStatusReady);
